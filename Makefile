@@ -1,0 +1,48 @@
+# Every target sets itself up: a virtual environment in .venv with the exact versions of uv.lock.
+# Needs Python >= 3.11, pip, git and make. Uses uv when it is on PATH, else installs it into .venv.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+UV := $(shell command -v uv || echo $(BIN)/uv)
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check lint types imports doctest bench clean
+
+help:  ## List the targets.
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
+
+$(READY): pyproject.toml uv.lock
+	@test -x $(BIN)/python || $(PYTHON) -m venv --without-pip $(VENV)
+	@test -x "$(UV)" || $(PYTHON) -m pip --python $(BIN)/python install --quiet "uv>=0.9,<1"
+	UV_PYTHON_DOWNLOADS=never $(UV) sync --frozen --inexact --quiet --python $(BIN)/python
+	@touch $(READY)
+
+demo: $(READY)  ## Sample data to report: clean, train, judge, promote, replay a week hour by hour.
+	$(BIN)/gridcast demo
+
+test: $(READY)  ## All tests; those that need an outside service skip with a reason when it is absent.
+	$(BIN)/python -m pytest -n 2 --dist worksteal -q
+
+check: lint types imports doctest test  ## What CI runs: lint, format, types, import rules, doctests, tests.
+
+lint: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(READY)
+	$(BIN)/mypy
+
+imports: $(READY)
+	$(BIN)/lint-imports
+
+doctest: $(READY)
+	$(BIN)/python -m pytest -q --doctest-modules src/gridcast
+
+bench: $(READY)  ## Run every benchmark; each prints one JSON line last.
+	@for each in $(basename $(notdir $(filter-out benchmarks/__init__.py,$(wildcard benchmarks/*.py)))); do \
+	  echo "== $$each"; $(BIN)/python -m benchmarks.$$each || exit 1; done
+
+clean:  ## Remove the environment and everything the commands made.
+	rm -rf $(VENV) data/raw data/processed data/registry data/dead_letter data/gridcast.db* data/report.html

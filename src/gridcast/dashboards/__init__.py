@@ -1,0 +1,1 @@
+"""What people look at: the offline HTML report and its pictures."""

@@ -1,0 +1,19 @@
+"""What can go wrong, told as: what was received, what was expected, what to do."""
+
+
+class GridcastError(Exception):
+    """A failure the user can act on; the command line prints its text and exits with `exit_code`."""
+
+    exit_code = 1
+
+
+class UsageError(GridcastError):
+    """The command line or a configuration file cannot be used; no work has started."""
+
+    exit_code = 2
+
+
+class GateRefusedError(GridcastError):
+    """A quality gate said no; nothing was changed."""
+
+    exit_code = 3

@@ -1,0 +1,74 @@
+"""Columns of every table that crosses a room's border. Times are UTC and label the interval's start."""
+
+import enum
+from typing import Final
+
+import polars as pl
+
+from gridcast.domain.quantiles import QUANTILE_COLUMNS
+
+UTC_TIME: Final = pl.Datetime("us", "UTC")
+
+
+class Quality(enum.StrEnum):
+    """How far a value can be trusted."""
+
+    GOOD = "good"
+    """Measured and passed every rule."""
+    ESTIMATED = "estimated"
+    """Computed in place of a missing or bad value."""
+    EDITED = "edited"
+    """Set by a person."""
+    BAD = "bad"
+    """Measured, failed a rule, and could not be estimated; the load is null."""
+    MISSING = "missing"
+    """Never arrived and could not be estimated; the load is null."""
+
+
+class Layer(enum.StrEnum):
+    """Who speaks: the model, the model made coherent over the hierarchy, or an operator."""
+
+    MODEL = "model"
+    RECONCILED = "reconciled"
+    OPERATOR = "operator"
+
+
+READINGS: Final = pl.Schema(
+    {"series_id": pl.String(), "valid_time": UTC_TIME, "load_mw": pl.Float64(), "available_at": UTC_TIME}
+)
+"""As received. `load_mw`: mean power over the interval in MW, consumption positive."""
+
+CLEAN_READINGS: Final = pl.Schema(
+    {
+        "series_id": pl.String(),
+        "valid_time": UTC_TIME,
+        "load_mw": pl.Float64(),
+        "raw_load_mw": pl.Float64(),
+        "quality": pl.String(),
+        "rule": pl.String(),
+        "available_at": UTC_TIME,
+    }
+)
+"""One row per series and interval, without gaps. `load_mw` is null where `quality` is bad or missing;
+`raw_load_mw` keeps what was received (null if nothing was); `rule` names what changed it, '' if nothing did."""
+
+WEATHER: Final = pl.Schema(
+    {"station_id": pl.String(), "valid_time": UTC_TIME, "temperature_c": pl.Float64(), "available_at": UTC_TIME}
+)
+"""Air temperature of a station, °C, mean over the interval."""
+
+HOLIDAYS: Final = pl.Schema({"date": pl.Date(), "name": pl.String()})
+"""Local calendar days that people treat as holidays."""
+
+FORECASTS: Final = pl.Schema(
+    {
+        "series_id": pl.String(),
+        "issue_time": UTC_TIME,
+        "valid_time": UTC_TIME,
+        "layer": pl.String(),
+        "model_version": pl.String(),
+        **{column: pl.Float64() for column in QUANTILE_COLUMNS},
+        "degraded_because": pl.String(),
+    }
+)
+"""One row per series, issue time, interval and layer; quantiles in MW; `degraded_because` is '' at full strength."""

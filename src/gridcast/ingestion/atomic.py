@@ -1,0 +1,59 @@
+"""Files that appear whole or not at all."""
+
+import contextlib
+import errno
+import os
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+
+from gridcast.domain.errors import GridcastError
+
+
+def write_files(contents: Mapping[Path, bytes], *, scratch: Path) -> None:
+    """Every file with its content, or none changed: all are written and synced in `scratch` first, then renamed.
+
+    `scratch` must lie on the same file system; whatever an interrupted run left there is removed.
+
+    Raises:
+        GridcastError: the disk is full or cannot be written to.
+    """
+    try:
+        shutil.rmtree(scratch, ignore_errors=True)
+        scratch.mkdir(parents=True)
+        staged = {target: scratch / f"{number:06d}" for number, target in enumerate(contents)}
+        for target, content in contents.items():
+            _write_synced(staged[target], content)
+            target.parent.mkdir(parents=True, exist_ok=True)
+        for target, temporary in staged.items():
+            temporary.replace(target)
+        for folder in {target.parent for target in contents}:
+            _sync_folder(folder)
+    except OSError as error:
+        raise GridcastError(_explain(error, scratch=scratch)) from error
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+        with contextlib.suppress(OSError):
+            scratch.parent.rmdir()
+
+
+def _write_synced(path: Path, content: bytes) -> None:
+    with path.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _explain(error: OSError, *, scratch: Path) -> str:
+    where = error.filename or scratch
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return f"{where}: the disk is full; nothing was half-written. Free some space and run the command again."
+    return f"{where}: cannot be written ({error.strerror}); expected a folder this user may write to. Nothing was half-written."

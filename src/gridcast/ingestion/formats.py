@@ -1,0 +1,148 @@
+"""How a user's own files are laid out: column names, units, interval and clock."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final
+
+import polars as pl
+
+from gridcast.domain.errors import UsageError
+from gridcast.domain.series import require_time_zone
+from gridcast.domain.tables import READINGS, WEATHER
+
+POWER_UNITS: Final = {"MW": 1.0, "kW": 1e-3}
+ENERGY_UNITS: Final = {"MWh": 1.0, "kWh": 1e-3}
+TEMPERATURE_UNITS: Final = ("C", "F")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TextFormat:
+    """How times and numbers are written.
+
+    `time_zone`: clock of timestamps without a UTC offset. `time_format`: strptime pattern, when not ISO 8601.
+    `interval`: length of each reading, labelled by its start.
+
+    Raises:
+        UsageError: the zone, the interval or the separator cannot be used.
+    """
+
+    interval: timedelta = timedelta(hours=1)
+    time_zone: str | None = None
+    time_format: str | None = None
+    separator: str = ","
+    decimal_comma: bool = False
+
+    def __post_init__(self) -> None:
+        if self.time_zone is not None:
+            require_time_zone(self.time_zone, owner="file format")
+        if self.interval <= timedelta(0):
+            raise UsageError(f"file format: interval {self.interval} is not positive; expected for example 1:00:00.")
+        if len(self.separator) != 1 or (self.decimal_comma and self.separator == ","):
+            raise UsageError(
+                f"file format: separator {self.separator!r} cannot be used; expected one character, other than ',' "
+                "when numbers have a decimal comma."
+            )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileFormat:
+    """Columns and unit of files with readings, one row per series and interval.
+
+    `series_id` None: the file's name without its ending names the series. `received` None: a reading is known when its
+    interval ends. Energy (kWh, MWh) is divided by the interval.
+
+    Raises:
+        UsageError: the unit is unknown.
+    """
+
+    series_id: str | None = "series_id"
+    valid_time: str = "valid_time"
+    load: str = "load_mw"
+    received: str | None = None
+    unit: str = "MW"
+    text: TextFormat = TextFormat()
+
+    def __post_init__(self) -> None:
+        accepted = [*POWER_UNITS, *ENERGY_UNITS]
+        if self.unit not in accepted:
+            raise UsageError(f"file format: unit {self.unit!r} of column {self.load!r}; expected one of {accepted}.")
+
+    @property
+    def mw_per_unit(self) -> float:
+        """Mean MW over the interval that one unit stands for."""
+        if self.unit in POWER_UNITS:
+            return POWER_UNITS[self.unit]
+        return ENERGY_UNITS[self.unit] / (self.text.interval / timedelta(hours=1))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WeatherFormat:
+    """Columns and unit of files with temperatures, one row per station and interval; see FileFormat.
+
+    Raises:
+        UsageError: the unit is unknown.
+    """
+
+    station_id: str | None = "station_id"
+    valid_time: str = "valid_time"
+    temperature: str = "temperature_c"
+    received: str | None = None
+    unit: str = "C"
+    text: TextFormat = TextFormat()
+
+    def __post_init__(self) -> None:
+        if self.unit not in TEMPERATURE_UNITS:
+            raise UsageError(
+                f"file format: unit {self.unit!r} of column {self.temperature!r}; expected one of {TEMPERATURE_UNITS}."
+            )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Layout:
+    """What both kinds of file have in common: value × `scale` + `shift` is the value of the `schema`'s third column."""
+
+    schema: pl.Schema
+    identity: str | None
+    valid_time: str
+    value: str
+    received: str | None
+    scale: float
+    shift: float
+    noun: str
+    text: TextFormat
+
+    @property
+    def columns(self) -> list[str]:
+        """Names of the columns a file must have."""
+        return [name for name in (self.identity, self.valid_time, self.value, self.received) if name is not None]
+
+
+def readings_layout(file_format: FileFormat) -> Layout:
+    """Where the parts of READINGS stand in a file."""
+    return Layout(
+        schema=READINGS,
+        identity=file_format.series_id,
+        valid_time=file_format.valid_time,
+        value=file_format.load,
+        received=file_format.received,
+        scale=file_format.mw_per_unit,
+        shift=0.0,
+        noun="load",
+        text=file_format.text,
+    )
+
+
+def weather_layout(weather_format: WeatherFormat) -> Layout:
+    """Where the parts of WEATHER stand in a file."""
+    is_fahrenheit = weather_format.unit == "F"
+    return Layout(
+        schema=WEATHER,
+        identity=weather_format.station_id,
+        valid_time=weather_format.valid_time,
+        value=weather_format.temperature,
+        received=weather_format.received,
+        scale=1 / 1.8 if is_fahrenheit else 1.0,
+        shift=-32 / 1.8 if is_fahrenheit else 0.0,
+        noun="temperature",
+        text=weather_format.text,
+    )

@@ -1,0 +1,1 @@
+"""Apache Beam: the transforms, and their batch and micro-batch assemblies."""

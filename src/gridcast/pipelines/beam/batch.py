@@ -1,0 +1,102 @@
+"""Batch: the months of data/raw through `CleanAndAggregate` into the Parquet files of data/processed."""
+
+import zlib
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+import apache_beam as beam
+import polars as pl
+
+from gridcast.ingestion.raw import read_readings
+from gridcast.pipelines.beam.blocks import Block, BlockName, concat, to_bytes, to_frame
+from gridcast.pipelines.beam.clean import CLEAN, COUNTS, REMOVED, CleanAndAggregate
+from gridcast.pipelines.beam.runner import run_bounded
+from gridcast.quality.limits import CONTEXT_AFTER, CONTEXT_BEFORE
+from gridcast.quality.summary import add_counts
+from gridcast.workflows.prepare import BatchJob
+
+
+def run_batch(job: BatchJob) -> None:
+    """Clean every month of `job.raw` and write `job.staging`: readings by month, quality counts, removed rows.
+
+    Counts and removed rows are one Parquet file each, `counts.parquet` and `removed.parquet`.
+    """
+    weather = to_bytes(pl.read_parquet(job.weather))
+
+    def assemble(pipeline: beam.Pipeline) -> None:
+        outputs = (
+            pipeline
+            | "Months" >> beam.Create(list(job.spans), reshuffle=False)
+            | "Read" >> beam.ParDo(_ReadMonth(job))
+            | "Clean and aggregate" >> CleanAndAggregate(job.rules)
+        )
+        temperatures = beam.pvalue.AsSingleton(pipeline | "Weather" >> beam.Create([weather]))
+        (
+            outputs[CLEAN]
+            | "Join weather" >> beam.Map(_join_weather, weather=temperatures)
+            | "Write month" >> beam.Map(_write_month, directory=job.staging / "readings")
+        )
+        for name, blocks in ((COUNTS, outputs[COUNTS]), (REMOVED, outputs[REMOVED])):
+            (
+                blocks
+                | f"Same key for {name}" >> beam.Map(_without_name)
+                | f"Gather {name}" >> beam.GroupByKey()
+                | f"Write {name}" >> beam.Map(_write_all, path=job.staging / f"{name}.parquet")
+            )
+
+    run_bounded(assemble)
+
+
+class _ReadMonth(beam.DoFn):  # type: ignore[misc]
+    """Each month is read once; its rows go to its own block and, as context, to the blocks beside it."""
+
+    def __init__(self, job: BatchJob) -> None:
+        self._raw = job.raw
+        self._buckets = job.buckets
+        self._spans = job.spans
+
+    def process(self, span: tuple[object, object]) -> Iterator[Block]:
+        month = BlockName(*span)  # type: ignore[arg-type]
+        rows = read_readings(self._raw, start=month.start, end=month.end)
+        if rows.is_empty():
+            return
+        for bucket, own in enumerate(_split(rows, self._buckets)):
+            for start, end in self._spans:
+                near = own.filter(pl.col("valid_time").is_between(start - CONTEXT_BEFORE, end + CONTEXT_AFTER))
+                if near.height:
+                    yield BlockName(start, end, bucket).encode(), to_bytes(near)
+
+
+def _split(rows: pl.DataFrame, buckets: int) -> Sequence[pl.DataFrame]:
+    if buckets == 1:
+        return [rows]
+    ids = rows["series_id"].unique().to_list()
+    bucket_of = {each: zlib.crc32(each.encode()) % buckets for each in ids}
+    bucket = rows["series_id"].replace_strict(bucket_of, return_dtype=pl.Int64)
+    return [rows.filter(bucket == each) for each in range(buckets)]
+
+
+def _join_weather(block: Block, *, weather: bytes) -> Block:
+    key, data = block
+    joined = to_frame(data).join(to_frame(weather), on="valid_time", how="left", maintain_order="left")
+    return key, to_bytes(joined)
+
+
+def _write_month(block: Block, *, directory: Path) -> None:
+    key, data = block
+    rows = to_frame(data)
+    if rows.is_empty():
+        return
+    folder = directory / f"month={BlockName.decode(key).start:%Y-%m}"
+    folder.mkdir(parents=True, exist_ok=True)
+    first = rows["series_id"].min()
+    rows.write_parquet(folder / f"{zlib.crc32(f'{key}/{first}'.encode()):08x}.parquet")
+
+
+def _without_name(block: Block) -> tuple[None, bytes]:
+    return None, block[1]
+
+
+def _write_all(element: tuple[None, Iterable[bytes]], *, path: Path) -> None:
+    rows = concat(element[1])
+    (add_counts(rows) if path.stem == COUNTS else rows.sort(rows.columns)).write_parquet(path)

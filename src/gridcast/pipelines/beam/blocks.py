@@ -1,0 +1,50 @@
+"""What travels between transforms: blocks of rows as Arrow bytes, named by the time they are about."""
+
+import io
+from collections.abc import Iterable
+from datetime import datetime
+from typing import NamedTuple
+
+import polars as pl
+
+Block = tuple[str, bytes]
+"""A `BlockName` as text, and rows as an Arrow stream."""
+
+
+class BlockName(NamedTuple):
+    """Readings with `start` ≤ valid time < `end` of one bucket of series."""
+
+    start: datetime
+    end: datetime
+    bucket: int = 0
+
+    def encode(self) -> str:
+        """The name as a key Beam can group by."""
+        return f"{self.start.isoformat()}/{self.end.isoformat()}/{self.bucket}"
+
+    @classmethod
+    def decode(cls, text: str) -> "BlockName":
+        """The name that `encode` wrote."""
+        start, end, bucket = text.split("/")
+        return cls(datetime.fromisoformat(start), datetime.fromisoformat(end), int(bucket))
+
+    def of_all_series(self) -> "BlockName":
+        """The same time, all buckets together."""
+        return self._replace(bucket=0)
+
+
+def to_bytes(frame: pl.DataFrame) -> bytes:
+    """`frame` as an Arrow stream."""
+    buffer = io.BytesIO()
+    frame.rechunk().write_ipc_stream(buffer)
+    return buffer.getvalue()
+
+
+def to_frame(data: bytes) -> pl.DataFrame:
+    """The frame that `to_bytes` wrote."""
+    return pl.read_ipc_stream(io.BytesIO(data))
+
+
+def concat(blocks: Iterable[bytes]) -> pl.DataFrame:
+    """The rows of all blocks, which share their columns and are at least one."""
+    return pl.concat([to_frame(each) for each in blocks])

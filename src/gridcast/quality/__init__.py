@@ -1,0 +1,1 @@
+"""Validation, estimation and editing of readings (VEE): every change is flagged and the raw value is kept."""

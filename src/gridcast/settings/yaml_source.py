@@ -1,0 +1,122 @@
+"""Reads one YAML file into a strict model and tells file, line and accepted values of whatever is refused."""
+
+import difflib
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeAlias, TypeVar
+
+import yaml
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from gridcast.domain.errors import UsageError
+
+_Path: TypeAlias = tuple[str | int, ...]
+
+Settings = TypeVar("Settings", bound=BaseModel)
+
+
+@dataclass(frozen=True, slots=True)
+class _Document:
+    values: dict[str, Any]
+    origins: Mapping[_Path, str]
+
+
+def read_settings(model: type[Settings], path: Path | None, *, env_prefix: str) -> Settings:
+    """Settings from `path` (None: built-in defaults), overridden by environment variables.
+
+    A variable is named `{env_prefix}__SECTION__KEY`, its value is YAML: `GRIDCAST_MODEL__TRAINING__SEED=7`.
+
+    Raises:
+        UsageError: the file cannot be read, is not YAML, or holds an unknown key or an impossible value.
+    """
+    document = _Document({}, {}) if path is None else _parse(path)
+    document = _override(document, env_prefix=env_prefix)
+    try:
+        return model.model_validate(document.values)
+    except ValidationError as error:
+        problems = [_explain(each, model, document, path) for each in error.errors()]
+        raise UsageError("\n".join(problems)) from error
+
+
+def _parse(path: Path) -> _Document:
+    try:
+        text = path.read_text(encoding="utf-8")
+        root = yaml.compose(text, Loader=yaml.SafeLoader)
+        values = yaml.safe_load(text)
+    except OSError as error:
+        raise UsageError(f"{path}: {error.strerror}; expected a YAML file that gridcast may read.") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise UsageError(f"{path}: not YAML: {' '.join(str(error).split())}") from error
+    if not isinstance(values, dict | None):
+        raise UsageError(f"{path}:1: got a {type(values).__name__}; expected keys and values.")
+    origins: dict[_Path, str] = {}
+    _collect_lines(root, (), path, origins)
+    return _Document(values or {}, origins)
+
+
+def _collect_lines(node: yaml.Node | None, at: _Path, path: Path, origins: dict[_Path, str]) -> None:
+    if isinstance(node, yaml.MappingNode):
+        for key, value in node.value:
+            below = (*at, key.value)
+            if below in origins:
+                raise UsageError(f"{path}:{key.start_mark.line + 1}: {_dotted(below)} is given twice; keep one of them.")
+            origins[below] = f"{path}:{key.start_mark.line + 1}"
+            _collect_lines(value, below, path, origins)
+    elif isinstance(node, yaml.SequenceNode):
+        for index, value in enumerate(node.value):
+            origins[(*at, index)] = f"{path}:{value.start_mark.line + 1}"
+            _collect_lines(value, (*at, index), path, origins)
+
+
+def _override(document: _Document, *, env_prefix: str) -> _Document:
+    values, origins = dict(document.values), dict(document.origins)
+    for variable in sorted(os.environ):
+        if not variable.startswith(f"{env_prefix}__"):
+            continue
+        keys = tuple(variable.removeprefix(f"{env_prefix}__").lower().split("__"))
+        try:
+            value = yaml.safe_load(os.environ[variable])
+        except yaml.YAMLError as error:
+            raise UsageError(f"environment variable {variable}: {os.environ[variable]!r} is not YAML.") from error
+        values = _with_value(values, keys, value)
+        origins[keys] = f"environment variable {variable}"
+    return _Document(values, origins)
+
+
+def _with_value(values: Mapping[str, Any], keys: Sequence[str], value: object) -> dict[str, Any]:
+    first, *rest = keys
+    below = values.get(first)
+    new = _with_value(below if isinstance(below, dict) else {}, rest, value) if rest else value
+    return {**values, first: new}
+
+
+def _explain(error: ErrorDetails, model: type[BaseModel], document: _Document, path: Path | None) -> str:
+    at = error["loc"]
+    where = next(
+        (document.origins[at[:length]] for length in range(len(at), 0, -1) if at[:length] in document.origins),
+        str(path or "built-in settings"),
+    )
+    if error["type"] == "extra_forbidden":
+        accepted = sorted(_fields_at(model, at[:-1]))
+        close = difflib.get_close_matches(str(at[-1]), accepted, n=1)
+        hint = f" Did you mean {close[0]!r}?" if close else ""
+        return f"{where}: unknown key {_dotted(at)!r}; accepted here are {', '.join(accepted)}.{hint}"
+    message = error["msg"].removeprefix("Value error, ")
+    received = "" if error["type"] == "missing" else f" got {error['input']!r};"
+    return f"{where}: {_dotted(at) or 'the file'}:{received} {message[:1].lower()}{message[1:]}."
+
+
+def _fields_at(model: type[BaseModel], at: Sequence[str | int]) -> set[str]:
+    for name in at:
+        field = model.model_fields.get(str(name))
+        if field is None or not (isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel)):
+            return set()
+        model = field.annotation
+    return set(model.model_fields)
+
+
+def _dotted(at: Sequence[str | int]) -> str:
+    return ".".join(str(each) for each in at)

@@ -1,0 +1,100 @@
+"""Tables of the store. Every time column is UTC in whole microseconds since 1970; every key is written at most once."""
+
+import sqlalchemy as sa
+
+from gridcast.domain.quantiles import QUANTILE_COLUMNS
+
+METADATA = sa.MetaData()
+
+_TEXT = sa.Text
+_TIME = sa.BigInteger
+
+
+def _text(name: str, *, key: bool = False) -> sa.Column[str]:
+    return sa.Column(name, _TEXT, primary_key=key, nullable=False)
+
+
+def _time(name: str, *, key: bool = False) -> sa.Column[int]:
+    return sa.Column(name, _TIME, primary_key=key, nullable=False, autoincrement=False)
+
+
+def _number(name: str) -> sa.Column[float]:
+    return sa.Column(name, sa.Double)
+
+
+READING_LOG = sa.Table(
+    "reading_log",
+    METADATA,
+    sa.Column("log_offset", sa.Integer, primary_key=True, autoincrement=True),
+    _text("series_id"),
+    _time("valid_time"),
+    _number("load_mw"),
+    _time("available_at"),
+    sa.Index("reading_log_by_valid_time", "valid_time"),
+    sqlite_autoincrement=True,
+)
+"""Every reading as received, in order of arrival; rows are appended and never changed."""
+
+READINGS = sa.Table(
+    "readings",
+    METADATA,
+    _text("series_id", key=True),
+    _time("valid_time", key=True),
+    _number("load_mw"),
+    _number("raw_load_mw"),
+    _text("quality"),
+    _text("rule"),
+    _time("available_at"),
+    sqlite_with_rowid=False,
+)
+"""Clean readings, one per series and interval; a later tick replaces the whole row."""
+
+FORECASTS = sa.Table(
+    "forecasts",
+    METADATA,
+    _text("series_id", key=True),
+    _time("issue_time", key=True),
+    _time("valid_time", key=True),
+    _text("layer", key=True),
+    _text("model_version"),
+    *(_number(column) for column in QUANTILE_COLUMNS),
+    _text("degraded_because"),
+    sa.Index("forecasts_by_issue_time", "issue_time"),
+    sqlite_with_rowid=False,
+)
+"""Every forecast ever issued, quantiles in MW, one column each."""
+
+SCORES = sa.Table(
+    "scores",
+    METADATA,
+    _text("series_id", key=True),
+    _time("issue_time", key=True),
+    _text("layer", key=True),
+    _text("lead_bucket", key=True),
+    _text("model_version"),
+    sa.Column("n", sa.Integer, nullable=False),
+    *(_number(metric) for metric in ("mae", "bias", "pinball", "covered_80", "covered_90")),
+    sqlite_with_rowid=False,
+)
+"""How each issued forecast did, per lead bucket, once actuals are in: mae, bias, pinball in MW; covered_* as shares of n."""
+
+EVENTS = sa.Table(
+    "events",
+    METADATA,
+    sa.Column("event_id", sa.Integer, primary_key=True, autoincrement=True),
+    _time("at"),
+    _text("kind"),
+    _text("message"),
+    sqlite_autoincrement=True,
+)
+"""What happened, in order: commands run, models promoted, forecasts degraded."""
+
+CONSUMERS = sa.Table(
+    "consumers",
+    METADATA,
+    _text("consumer", key=True),
+    sa.Column("log_offset", sa.BigInteger, nullable=False),
+    _time("issue_time"),
+    sqlite_with_rowid=False,
+)
+"""How far each reader of the log has come, committed together with what it produced."""

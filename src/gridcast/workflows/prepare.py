@@ -1,0 +1,125 @@
+"""From data/raw to data/processed: clean, sum up, join weather. All of it appears at once, or nothing."""
+
+import hashlib
+import json
+import shutil
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import polars as pl
+
+from gridcast.domain.errors import GridcastError
+from gridcast.domain.series import Hierarchy
+from gridcast.features.station_mix import mean_over_stations
+from gridcast.ingestion.raw import data_hash, first_readings, last_reading, read_holidays, read_weather
+from gridcast.quality.limits import Limits
+from gridcast.workflows.processed import Processed
+from gridcast.workflows.rules import CleaningRules
+from gridcast.workflows.workspace import Workspace
+
+Span = tuple[datetime, datetime]
+
+
+@dataclass(frozen=True, slots=True)
+class BatchJob:
+    """What a batch pipeline reads, by which rules, and where it writes.
+
+    Attributes:
+        raw: data/raw.
+        staging: an empty folder for the results.
+        weather: Parquet file with `valid_time` and `temperature_c`.
+        spans: the blocks of time to clean, without gaps between them.
+        buckets: blocks of series in each span.
+        rules: how to clean.
+    """
+
+    raw: Path
+    staging: Path
+    weather: Path
+    spans: tuple[Span, ...]
+    buckets: int
+    rules: CleaningRules
+
+
+def prepare(
+    workspace: Workspace,
+    *,
+    interval: timedelta,
+    limits: Limits,
+    hierarchy: Callable[[list[str]], Hierarchy],
+    buckets: int,
+    run_batch: Callable[[BatchJob], None],
+) -> tuple[Processed, bool]:
+    """Clean the raw history; reuse what is there when neither readings nor rules have changed.
+
+    Args:
+        workspace: where to read and write.
+        interval: length of the clean intervals.
+        limits: of the quality rules.
+        hierarchy: the tree over the series that were read.
+        buckets: blocks of series in each month.
+        run_batch: the pipeline.
+
+    Returns:
+        The processed history, and whether it was reused.
+
+    Raises:
+        GridcastError: there are no readings, or they cannot be written back.
+    """
+    since, newest = first_readings(workspace.raw), last_reading(workspace.raw)
+    if newest is None:
+        raise GridcastError(f'{workspace.raw}: no readings here; run "gridcast ingest" first.')
+    until = newest + interval
+    rules = CleaningRules(interval, limits, hierarchy(sorted(since)), since)
+    fresh = Processed(workspace.processed, _fingerprint(workspace.raw, rules), interval, rules.hierarchy, until)
+    found = Processed.find(workspace.processed)
+    if found is not None and found.fingerprint == fresh.fingerprint:
+        return found, True
+
+    staging = workspace.data_dir / ".processed.partial"
+    shutil.rmtree(staging, ignore_errors=True)
+    try:
+        staging.mkdir()
+        weather = staging / "weather.parquet"
+        mean_over_stations(read_weather(workspace.raw)).write_parquet(weather)
+        read_holidays(workspace.raw).write_parquet(staging / "holidays.parquet")
+        spans = tuple(months(min(since.values()), until))
+        run_batch(BatchJob(workspace.raw, staging, weather, spans, buckets, rules))
+        fresh.write_manifest(staging)
+        _replace(workspace.processed, by=staging)
+    except OSError as error:
+        raise GridcastError(
+            f"{workspace.processed}: {error.strerror or error}; expected room to write. Nothing was changed."
+        ) from error
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
+    return fresh, False
+
+
+def months(start: datetime, end: datetime) -> list[Span]:
+    """[start, end) cut at every start of a UTC month.
+
+    >>> from datetime import datetime, UTC
+    >>> [f"{a:%d %b} to {b:%d %b}" for a, b in months(datetime(2024, 1, 30, tzinfo=UTC), datetime(2024, 2, 9, tzinfo=UTC))]
+    ['30 Jan to 01 Feb', '01 Feb to 09 Feb']
+    """
+    first = datetime(start.year, start.month, 1, tzinfo=UTC)
+    cuts = pl.datetime_range(first, end, "1mo", closed="left", time_zone="UTC", eager=True).to_list()
+    edges = [start, *(each for each in cuts if each > start), end]
+    return list(zip(edges, edges[1:], strict=False))
+
+
+def _fingerprint(raw: Path, rules: CleaningRules) -> str:
+    facts = json.dumps([data_hash(raw), asdict(rules)], sort_keys=True, default=str)
+    return hashlib.sha256(facts.encode()).hexdigest()
+
+
+def _replace(directory: Path, *, by: Path) -> None:
+    old = directory.with_name(f".{directory.name}.old")
+    shutil.rmtree(old, ignore_errors=True)
+    if directory.exists():
+        directory.rename(old)
+    by.rename(directory)
+    shutil.rmtree(old, ignore_errors=True)

@@ -1,0 +1,101 @@
+"""What `prepare` leaves behind and every later step starts from."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from gridcast.domain.errors import GridcastError
+from gridcast.domain.series import Hierarchy, Level, Series
+
+MANIFEST = "manifest.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Processed:
+    """The clean history in `directory` and the facts about it.
+
+    Attributes:
+        directory: the folder, data/processed.
+        fingerprint: equal for equal raw data cleaned by equal rules.
+        interval: length of an interval.
+        hierarchy: every series.
+        observed_until: end of the last interval that was measured.
+    """
+
+    directory: Path
+    fingerprint: str
+    interval: timedelta
+    hierarchy: Hierarchy
+    observed_until: datetime
+
+    @classmethod
+    def open(cls, directory: Path) -> "Processed":
+        """The history that `prepare` wrote.
+
+        Raises:
+            GridcastError: there is none.
+        """
+        found = cls.find(directory)
+        if found is None:
+            raise GridcastError(f'{directory}: no clean readings here; run "gridcast prepare" first.')
+        return found
+
+    @classmethod
+    def find(cls, directory: Path) -> "Processed | None":
+        """The history in `directory`, if there is one."""
+        try:
+            facts = json.loads((directory / MANIFEST).read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError) as error:
+            raise GridcastError(
+                f'{directory / MANIFEST}: {error}; expected the facts "gridcast prepare" wrote. Run it again.'
+            ) from error
+        return cls(
+            directory=directory,
+            fingerprint=facts["fingerprint"],
+            interval=timedelta(minutes=facts["interval_minutes"]),
+            hierarchy=Hierarchy(tuple(_series(each) for each in facts["series"])),
+            observed_until=datetime.fromisoformat(facts["observed_until"]),
+        )
+
+    def write_manifest(self, directory: Path) -> None:
+        """Write the facts into `directory`."""
+        facts = {
+            "fingerprint": self.fingerprint,
+            "interval_minutes": self.interval // timedelta(minutes=1),
+            "observed_until": self.observed_until.isoformat(),
+            "series": [
+                {"series_id": each.series_id, "level": each.level, "time_zone": each.time_zone, "parent_id": each.parent_id}
+                for each in self.hierarchy.series
+            ],
+        }
+        (directory / MANIFEST).write_text(json.dumps(facts, indent=1), encoding="utf-8")
+
+    def readings(self, *, start: datetime | None = None) -> pl.DataFrame:
+        """Clean readings from `start` on with their temperature, ordered by series and time."""
+        rows = pl.scan_parquet(self.directory / "readings" / "*" / "*.parquet", hive_partitioning=False)
+        if start is not None:
+            rows = rows.filter(pl.col("valid_time") >= start)
+        return rows.sort("series_id", "valid_time").collect()
+
+    def weather(self) -> pl.DataFrame:
+        """`valid_time`, `temperature_c`: what the readings were joined with, reaching as far as the weather does."""
+        return pl.read_parquet(self.directory / "weather.parquet")
+
+    def holidays(self) -> pl.DataFrame:
+        """Local holidays (`HOLIDAYS`)."""
+        return pl.read_parquet(self.directory / "holidays.parquet")
+
+    def quality_counts(self) -> pl.DataFrame:
+        """Additive quality counts of the whole history."""
+        return pl.read_parquet(self.directory / "counts.parquet")
+
+
+def _series(facts: Mapping[str, Any]) -> Series:
+    return Series(facts["series_id"], Level(facts["level"]), facts["time_zone"], facts["parent_id"])
