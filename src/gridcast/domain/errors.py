@@ -7,7 +7,7 @@ class GridcastError(Exception):
     exit_code = 1
 
 
-class UsageError(GridcastError):
+class UsageError(GridcastError, ValueError):
     """The command line or a configuration file cannot be used; no work has started."""
 
     exit_code = 2

@@ -24,10 +24,12 @@ def write_files(contents: Mapping[Path, bytes], *, scratch: Path) -> None:
         staged = {target: scratch / f"{number:06d}" for number, target in enumerate(contents)}
         for target, content in contents.items():
             _write_synced(staged[target], content)
-            target.parent.mkdir(parents=True, exist_ok=True)
+        folders = {target.parent for target in contents}
+        for folder in folders:
+            folder.mkdir(parents=True, exist_ok=True)
         for target, temporary in staged.items():
             temporary.replace(target)
-        for folder in {target.parent for target in contents}:
+        for folder in folders:
             _sync_folder(folder)
     except OSError as error:
         raise GridcastError(_explain(error, scratch=scratch)) from error
@@ -56,4 +58,4 @@ def _explain(error: OSError, *, scratch: Path) -> str:
     where = error.filename or scratch
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return f"{where}: the disk is full; nothing was half-written. Free some space and run the command again."
-    return f"{where}: cannot be written ({error.strerror}); expected a folder this user may write to. Nothing was half-written."
+    return f"{where}: cannot be written ({error.strerror}); nothing was half-written. Give a folder you may write to."

@@ -28,7 +28,7 @@ class _Table(NamedTuple):
 def read_readings(path: str | Path, *, file_format: FileFormat) -> Parsed:
     """READINGS of every row that can be read, and DEAD_ROWS of every row that cannot.
 
-    `path` is a file, a folder (with everything below it) or a pattern. Negative loads are readings: quality judges them.
+    `path` is a file, a folder (with everything below it) or a pattern. A negative load is a reading: quality judges it.
 
     Raises:
         GridcastError: nothing is there, a file is empty or damaged, a column is missing, or times have no zone.
@@ -84,7 +84,7 @@ def _tables(path: str | Path, *, separator: str) -> Iterator[_Table]:
 def _find(path: Path) -> list[Path]:
     if path.is_file():
         return [path]
-    inside = path.rglob("*") if path.is_dir() else map(Path, glob.glob(str(path), recursive=True))
+    inside = path.rglob("*") if path.is_dir() else map(Path, glob.iglob(str(path), recursive=True))  # noqa: PTH207
     found = sorted(each for each in inside if each.is_file() and each.suffix in _ENDINGS)
     if found:
         return found
@@ -120,7 +120,7 @@ def _open_ragged_csv(file: Path, *, separator: str) -> _Table:
     """Row by row, for files the fast reader refuses: rows with too many fields are dead, the others are kept."""
     try:
         with file.open(encoding="utf-8-sig", newline="") as lines:
-            header, *body = csv.reader(lines, delimiter=separator)
+            header, *body = csv.reader(lines, delimiter=separator, strict=True)
     except UnicodeDecodeError as error:
         raise GridcastError(
             f"{file}: byte {error.start} is not UTF-8; save the file with the encoding UTF-8."

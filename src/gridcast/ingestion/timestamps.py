@@ -23,7 +23,8 @@ def to_utc(times: pl.Series, *, series: pl.Series | None, text: TextFormat, wher
     """Columns `time` (UTC, null where `reason` says why) and `reason`, in the rows' order.
 
     A local hour that happens twice: of each of the `series`, its first row is the earlier instant, the next the later,
-    and so on in turn; without `series`, the later. A local hour that does not happen has no time.
+    and so on in turn (the other way round where a series runs from new to old); without `series`, the later. A local
+    hour that does not happen has no time.
 
     Raises:
         GridcastError: no timestamp carries an offset and `text.time_zone` is not set, or the column holds no times.
@@ -93,6 +94,9 @@ def _localised(stamps: pl.Series, *, series: pl.Series | None, time_zone: str | 
     is_twice = (earlier != later).fill_null(value=False)
     if series is not None and is_twice.any():
         rows = pl.DataFrame({"series": series, "stamp": stamps, "is_twice": is_twice})
-        turn = rows.select(pl.int_range(pl.len()).over("series", "stamp") % 2 == 0).to_series()
+        step = pl.col("stamp").diff()
+        is_newest_first = ((step < pl.duration()).sum() > (step > pl.duration()).sum()).over("series")
+        is_odd = pl.int_range(pl.len()).over("series", "stamp") % 2 == 0
+        turn = rows.select(is_odd != is_newest_first).to_series()
         later = earlier.zip_with(is_twice & turn, later)
     return later.dt.convert_time_zone("UTC")

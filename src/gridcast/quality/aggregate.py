@@ -1,4 +1,4 @@
-"""Parents as sums of their children, in two steps that can run apart: sums of any part of the children, and their union."""
+"""Parents as sums of their children, in two steps that can run apart: sums of any part, and the sum of those."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -6,6 +6,7 @@ from typing import Final
 import polars as pl
 
 from gridcast.domain.tables import CLEAN_READINGS, UTC_TIME, Quality
+from gridcast.quality.grid import Floats
 from gridcast.quality.limits import Rule
 
 PARTIAL_SUMS: Final = pl.Schema(
@@ -28,9 +29,9 @@ _PER_MW: Final = 1e9
 
 
 def partial_sums(clean: pl.DataFrame, *, parents: Mapping[str, str]) -> pl.DataFrame:
-    """PARTIAL_SUMS of every ancestor over the measured series in `clean` (CLEAN_READINGS); parents' own rows are ignored.
+    """PARTIAL_SUMS of every ancestor over the measured series in `clean` (CLEAN_READINGS).
 
-    `parents` is child id → parent id. Series without a parent add nothing.
+    `parents` is child id → parent id. Series without a parent, and parents' own rows, add nothing.
     """
     pairs = [(leaf, ancestor) for leaf in _leaves(parents) for ancestor in _ancestors(leaf, parents=parents)]
     lineage = pl.DataFrame(pairs, schema={"series_id": pl.String(), "ancestor": pl.String()}, orient="row")
@@ -53,8 +54,8 @@ def partial_sums(clean: pl.DataFrame, *, parents: Mapping[str, str]) -> pl.DataF
 def combine_sums(partials: pl.DataFrame, *, parents: Mapping[str, str]) -> pl.DataFrame:
     """CLEAN_READINGS of the parents, by series and time, from all their PARTIAL_SUMS in any order and cut.
 
-    A parent with a child that has no load is missing; with an estimated (edited) child, estimated (edited). Its raw load
-    is null unless every child has one. It is available when its last child is.
+    A parent with a child that has no load is missing; with an estimated (edited) child, estimated (edited). Its raw
+    load is null unless every child has one. It is available when its last child is.
     """
     leaves = [(ancestor, leaf) for leaf in _leaves(parents) for ancestor in _ancestors(leaf, parents=parents)]
     expected = pl.DataFrame(leaves, schema=["series_id", "leaf"], orient="row").group_by("series_id").len("children")
@@ -62,6 +63,7 @@ def combine_sums(partials: pl.DataFrame, *, parents: Mapping[str, str]) -> pl.Da
         pl.col("load_mw_e9", "raw_load_mw_e9", "loads", "raw_loads", "estimated", "edited").sum(),
         pl.col("available_at").max(),
     )
+    sums = added.with_columns(load_mw=_megawatts(added["load_mw_e9"]), raw_load_mw=_megawatts(added["raw_load_mw_e9"]))
     is_whole = pl.col("loads") == pl.col("children")
     quality = (
         pl.when(~is_whole)
@@ -72,11 +74,11 @@ def combine_sums(partials: pl.DataFrame, *, parents: Mapping[str, str]) -> pl.Da
         .then(pl.lit(Quality.EDITED))
         .otherwise(pl.lit(Quality.GOOD))
     )
-    rows = added.join(expected, on="series_id").select(
+    rows = sums.join(expected, on="series_id").select(
         "series_id",
         "valid_time",
-        pl.when(is_whole).then(_megawatts("load_mw_e9")).alias("load_mw"),
-        pl.when(pl.col("raw_loads") == pl.col("children")).then(_megawatts("raw_load_mw_e9")).alias("raw_load_mw"),
+        pl.when(is_whole).then("load_mw").alias("load_mw"),
+        pl.when(pl.col("raw_loads") == pl.col("children")).then("raw_load_mw").alias("raw_load_mw"),
         quality.alias("quality"),
         pl.lit(Rule.SUM_OF_CHILDREN.value).alias("rule"),
         "available_at",
@@ -93,9 +95,10 @@ def _exact(column: str) -> pl.Expr:
     return (pl.col(column) * _PER_MW).round().cast(pl.Int64)
 
 
-def _megawatts(column: str) -> pl.Expr:
-    """Correctly rounded: dividing by a column, as polars multiplies by the reciprocal of a constant."""
-    return pl.col(column) / pl.repeat(_PER_MW, pl.len())
+def _megawatts(exact: pl.Series) -> Floats:
+    """Correctly rounded, which polars is not: it multiplies by the reciprocal of a constant."""
+    quotient: Floats = exact.to_numpy() / _PER_MW
+    return quotient
 
 
 def _leaves(parents: Mapping[str, str]) -> list[str]:

@@ -37,7 +37,7 @@ class _Gaps:
 
 
 def estimate(load_mw: Floats, available_us: Integers, *, clock: Clock, limits: Limits) -> Estimates:
-    """Fill the gaps between believed values (`load_mw` is NaN elsewhere) that are short enough and closed on both sides.
+    """Fill gaps between believed values (`load_mw` is NaN elsewhere) that are short enough and closed on both sides.
 
     Short gaps are interpolated. Longer ones take the same local wall time one week before, scaled by what up to three
     values on either side are to their own week before. A value one week before that is no good leaves the slot empty.

@@ -37,7 +37,7 @@ class Limits:
     """Thresholds of every rule; the defaults were chosen on the bundled sample.
 
     `min_load_mw`, `max_load_mw`: the range a load may have. A spike is further from its like days than `spike_z` robust
-    standard deviations (one of which is at least `spike_floor` × their median) and jumps by `spike_jump` × their median.
+    standard deviations (each at least `spike_floor` × their median) and jumps by `spike_jump` × their median.
     `flatline`: equal values other than zero over this long are a stuck meter; None switches the rule off.
     Gaps up to `max_interpolated_gap` are interpolated, up to `max_estimated_gap` taken from the week before.
 

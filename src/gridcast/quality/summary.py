@@ -30,8 +30,10 @@ def add_counts(counts: pl.DataFrame) -> pl.DataFrame:
 
 
 def quality_summary(counts: pl.DataFrame) -> pl.DataFrame:
-    """One row per series: `rows`, one column per quality, `completeness` (share of rows with a load), `removed`,
-    then one column per rule that changed anything, named by the rule."""
+    """One row per series: `rows`, one column per quality, `completeness`, `removed`, one column per rule that was used.
+
+    `completeness` is the share of rows with a load, null without rows.
+    """
     added = add_counts(counts)
     qualities = _wide(added, kind="quality", names=[each.value for each in Quality])
     rules = _wide(added, kind="rule", names=[])

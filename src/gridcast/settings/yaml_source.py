@@ -5,7 +5,7 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, TypeAlias, TypeVar, get_type_hints
 
 import yaml
 from pydantic import BaseModel, ValidationError
@@ -95,27 +95,30 @@ def _with_value(values: Mapping[str, Any], keys: Sequence[str], value: object) -
 
 def _explain(error: ErrorDetails, model: type[BaseModel], document: _Document, path: Path | None) -> str:
     at = error["loc"]
-    where = next(
-        (document.origins[at[:length]] for length in range(len(at), 0, -1) if at[:length] in document.origins),
-        str(path or "built-in settings"),
-    )
-    if error["type"] == "extra_forbidden":
-        accepted = sorted(_fields_at(model, at[:-1]))
+    where = _origin(at, document.origins) or str(path or "built-in settings")
+    if error["type"] in {"extra_forbidden", "unexpected_keyword_argument"}:
+        accepted = sorted(_keys_at(model, at[:-1]))
         close = difflib.get_close_matches(str(at[-1]), accepted, n=1)
         hint = f" Did you mean {close[0]!r}?" if close else ""
         return f"{where}: unknown key {_dotted(at)!r}; accepted here are {', '.join(accepted)}.{hint}"
-    message = error["msg"].removeprefix("Value error, ")
-    received = "" if error["type"] == "missing" else f" got {error['input']!r};"
+    message = error["msg"].removeprefix("Value error, ").rstrip(".")
+    received = "" if error["type"] in {"missing", "value_error"} else f" got {error['input']!r};"
     return f"{where}: {_dotted(at) or 'the file'}:{received} {message[:1].lower()}{message[1:]}."
 
 
-def _fields_at(model: type[BaseModel], at: Sequence[str | int]) -> set[str]:
-    for name in at:
-        field = model.model_fields.get(str(name))
-        if field is None or not (isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel)):
-            return set()
-        model = field.annotation
-    return set(model.model_fields)
+def _origin(at: _Path, origins: Mapping[_Path, str]) -> str | None:
+    """Where the nearest key at or above `at` was written; for a whole section, where an override below it was."""
+    overridden = [origin for key, origin in origins.items() if key[: len(at)] == at and not origin[-1].isdigit()]
+    above = (origins[at[:length]] for length in range(len(at), 0, -1) if at[:length] in origins)
+    return overridden[0] if at and overridden else next(above, None)
+
+
+def _keys_at(section: Any, at: Sequence[str | int]) -> set[str]:
+    """Keys that a settings class (a pydantic model or a dataclass) accepts below the path `at`."""
+    types = get_type_hints(section)
+    if not at:
+        return {name for name in types if not name.startswith("model_")}
+    return _keys_at(types[str(at[0])], at[1:])
 
 
 def _dotted(at: Sequence[str | int]) -> str:

@@ -71,7 +71,7 @@ def test_the_mean_of_an_interval_does_not_depend_on_the_order_of_its_readings() 
 
 def test_readings_coarser_than_the_interval_are_refused() -> None:
     rows = [("a", START + 2 * HOUR * k, 1.0, START + 2 * HOUR * (k + 1)) for k in range(30)]
-    with pytest.raises(GridcastError, match="'a'.*within 1:00:00.*or finer"):
+    with pytest.raises(GridcastError, match=r"'a'.*within 1:00:00.*or finer"):
         build_grid(readings(*rows), series_ids=["a"], clock=clock(3))
 
 

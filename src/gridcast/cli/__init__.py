@@ -1,0 +1,28 @@
+"""The command line: where settings, stores, pipelines and recipes are put together."""
+
+import os
+import sys
+
+from gridcast.domain.errors import GridcastError
+
+
+def main() -> None:
+    """Run `gridcast`; known failures end with one message and their exit code, never with a traceback."""
+    from gridcast.cli.app import app  # noqa: PLC0415 - errors of the commands' own imports are reported too
+
+    try:
+        app()
+    except GridcastError as error:
+        sys.stderr.write(f"error: {error}\n")
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        sys.stderr.write("stopped.\n")
+        sys.exit(130)
+    except Exception as error:
+        if os.environ.get("GRIDCAST_DEBUG"):
+            raise
+        sys.stderr.write(
+            f"error: internal fault, {type(error).__name__}: {error}. This is a bug in gridcast; set GRIDCAST_DEBUG=1 to "
+            "see where, and report it.\n"
+        )
+        sys.exit(1)

@@ -1,0 +1,46 @@
+"""The commands, in the order of a newcomer's day. Each imports what it needs when it is called."""
+
+from typing import Annotated
+
+import typer
+
+from gridcast import __version__
+from gridcast.cli import data, demo, live, look, models
+
+app = typer.Typer(
+    name="gridcast",
+    help="Dynamic energy demand prediction for utilities.\n\n"
+    "Start with 'gridcast demo', or with your own data: ingest, prepare, train, backtest, promote, stream, report.",
+    epilog="Settings come from the folder given by --config, else ./config, else built-in defaults. "
+    "Exit codes: 0 done, 1 error, 2 unusable command or configuration, 3 refused by a gate.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+
+
+@app.callback(invoke_without_command=True)
+def version(
+    show: Annotated[bool, typer.Option("--version", help="Print the version and stop.")] = False,
+) -> None:
+    """Dynamic energy demand prediction for utilities."""
+    if show:
+        typer.echo(f"gridcast {__version__}")
+        raise typer.Exit
+
+
+for command in (
+    demo.demo,
+    data.ingest,
+    data.prepare,
+    models.train,
+    models.backtest,
+    models.promote,
+    live.stream,
+    live.forecast,
+    live.score,
+    look.report,
+    look.status,
+):
+    app.command(no_args_is_help=False)(command)

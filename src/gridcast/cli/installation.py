@@ -1,0 +1,78 @@
+"""One installation: its settings and files, opened by the commands as they need them."""
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from gridcast.domain.errors import GridcastError
+from gridcast.ingestion.raw import first_readings
+from gridcast.registry.mlflow_registry import RegisteredModel, Registry
+from gridcast.settings.load import Settings, load_settings
+from gridcast.store.sqlite import Store
+from gridcast.workflows.processed import Processed
+from gridcast.workflows.rules import CleaningRules
+from gridcast.workflows.workspace import Workspace
+
+
+@dataclass(frozen=True, slots=True)
+class Installation:
+    """Settings and the files they point to."""
+
+    settings: Settings
+    workspace: Workspace
+
+    @classmethod
+    def open(cls, config: Path | None) -> "Installation":
+        """The installation that a `--config` option (or its absence) means.
+
+        Raises:
+            UsageError: the configuration cannot be used.
+        """
+        logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
+        logging.getLogger().addFilter(lambda record: not record.getMessage().startswith("apitools not found"))
+        default = Path("config")
+        directory = config if config is not None or not default.is_dir() else default
+        settings = load_settings(directory)
+        return cls(settings, Workspace(settings.app.data_dir))
+
+    @contextmanager
+    def store(self) -> Iterator[Store]:
+        """The store, closed afterwards."""
+        store = Store.open(self.workspace.store)
+        try:
+            yield store
+        finally:
+            store.close()
+
+    def registry(self) -> Registry:
+        """The model registry."""
+        return Registry.open(self.workspace.registry)
+
+    def processed(self) -> Processed:
+        """The clean history."""
+        return Processed.open(self.workspace.processed)
+
+    def champion(self) -> RegisteredModel:
+        """The model in charge.
+
+        Raises:
+            GridcastError: no model was promoted yet.
+        """
+        champion = self.registry().champion()
+        if champion is None:
+            raise GridcastError(
+                'no model is in charge; expected a champion. Run "gridcast train", "gridcast backtest" and '
+                '"gridcast promote" first.'
+            )
+        return champion
+
+    def rules(self, processed: Processed) -> CleaningRules:
+        """How the stream cleans: as the batch run did."""
+        return CleaningRules(
+            interval=processed.interval,
+            limits=self.settings.pipeline.quality,
+            hierarchy=processed.hierarchy,
+            series_since=first_readings(self.workspace.raw),
+        )

@@ -1,0 +1,73 @@
+"""What people and programs see: results on standard output, progress and remarks on standard error."""
+
+import contextlib
+import json
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from gridcast.cli.options import Format
+
+Rows = Sequence[Mapping[str, Any]]
+
+
+def show(result: Mapping[str, Any], *, last_line: str, output: Format, rows: Rows = ()) -> None:
+    """Print one result: as JSON with the last line as `summary`, or as a table of `rows` above the last line."""
+    if output is Format.JSON:
+        sys.stdout.write(json.dumps({**result, "summary": last_line}, default=_plain) + "\n")
+        return
+    if rows:
+        print_table(rows)
+    sys.stdout.write(f"{last_line}\n")
+
+
+def print_table(rows: Rows) -> None:
+    """Print rows that share their keys as a table."""
+    from rich.console import Console  # noqa: PLC0415 - help must start fast
+    from rich.table import Table  # noqa: PLC0415
+
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for key, value in rows[0].items():
+        is_number = isinstance(value, int | float) and not isinstance(value, bool)
+        table.add_column(key, justify="right" if is_number else "left")
+    for row in rows:
+        table.add_row(*(_text(value) for value in row.values()))
+    Console(highlight=False).print(table)
+
+
+def remark(text: str) -> None:
+    """Tell what is going on, on standard error."""
+    sys.stderr.write(f"{text}\n")
+    sys.stderr.flush()
+
+
+@contextlib.contextmanager
+def progress(label: str, *, total: float) -> Iterator[Callable[[float, str], None]]:
+    """A progress bar on standard error; call the result with how much is done and a remark."""
+    from rich.console import Console  # noqa: PLC0415
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn  # noqa: PLC0415
+
+    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[note]}"), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(label, total=total, note="")
+        yield lambda done, note: bar.update(task, completed=done, note=note)
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, datetime):
+        return value.isoformat()
+    if isinstance(value, Path):
+        return str(value)
+    raise TypeError(f"{type(value).__name__} has no JSON form")
+
+
+def _text(value: object) -> str:
+    if value is None:
+        return "–"
+    if isinstance(value, float):
+        return f"{value:,.3f}" if abs(value) < 100 else f"{value:,.1f}"
+    if isinstance(value, bool) or not isinstance(value, int):
+        return f"{value:%Y-%m-%d %H:%M%Z}" if isinstance(value, datetime) else str(value)
+    return f"{value:,}"

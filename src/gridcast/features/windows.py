@@ -1,0 +1,132 @@
+"""Windows: what is known at an issue time about the past and about each interval of the horizon, in raw units."""
+
+from datetime import timedelta
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from gridcast.domain.errors import GridcastError
+from gridcast.features.day_calendar import LAG_DAYS
+from gridcast.features.panel import Panel
+
+Floats = npt.NDArray[np.float32]
+Ints = npt.NDArray[np.int32]
+Inputs = dict[str, npt.NDArray[np.generic]]
+
+RECENT_DAYS = 14
+"""Days of load right before the issue time that the model reads."""
+REFERENCE_WEEKS = (1, 2, 3)
+REFERENCES = ("last_day", "last_day_but_one", *(f"week_{weeks}" for weeks in REFERENCE_WEEKS))
+"""Names of the reference axis: the last two days with that wall time available, and 1, 2, 3 weeks before."""
+DAYS_OF_HISTORY = 32
+"""Days of readings and weather before the issue time that a forecast reads at most."""
+LONGEST_HORIZON = timedelta(days=7)
+
+
+class Windows(NamedTuple):
+    """Pairs of a series and an issue time, both (window,): rows of a panel and positions of its first lead."""
+
+    series: Ints
+    origin: Ints
+
+
+def intervals_per_day(interval: timedelta) -> int:
+    """How many intervals a day of 24 hours holds."""
+    return timedelta(days=1) // interval
+
+
+def window_inputs(panel: Panel, *, series: npt.ArrayLike, origin: npt.ArrayLike, leads: int) -> Inputs:
+    """Raw inputs of a batch of windows; window i forecasts `series[i]` from position `origin[i]` on, `leads` intervals.
+
+    Loads at or after an origin influence nothing. Temperatures of the horizon are known-future covariates.
+    MW and °C, NaN = missing; `series` holds 1 + the panel's row (0 stands for a series unknown to the model).
+    Shapes: see `input_shapes`.
+
+    Raises:
+        GridcastError: the horizon leaves the panel or is longer than a week.
+    """
+    rows, origins = np.asarray(series, dtype=np.int32), np.asarray(origin, dtype=np.int32)
+    _require(panel, origins, leads=leads)
+    zone = panel.zone_of_series[rows]
+    valid = origins[:, np.newaxis] + np.arange(leads, dtype=np.int32)
+    reference = reference_positions(panel, series=rows, origin=origins, leads=leads)
+    known = reference >= 0
+    at = np.where(known, reference, 0)
+    by_zone, calendar = zone[:, np.newaxis], panel.calendar
+    by_zone_too = zone[:, np.newaxis, np.newaxis]
+    return {
+        "series": rows + 1,
+        "recent_load_mw": _recent_load(panel, rows, origins),
+        "hour_of_day": calendar.hour_of_day[by_zone, valid],
+        "weekday": calendar.weekday[by_zone, valid],
+        "day_of_year": calendar.day_of_year[by_zone, valid],
+        "holiday": calendar.holiday[by_zone, valid],
+        "temperature_c": panel.temperature_terms_c[valid],
+        "reference_load_mw": np.where(known, panel.load_mw[rows[:, np.newaxis, np.newaxis], at], np.float32(np.nan)),
+        "reference_temperature_c": np.where(
+            known[..., np.newaxis], panel.temperature_terms_c[at], np.float32(np.nan)
+        ),
+        "reference_weekday": np.where(known, calendar.weekday[by_zone_too, at], 0),
+        "reference_holiday": np.where(known, calendar.holiday[by_zone_too, at, 0], np.float32(0.0)),
+    }
+
+
+def window_targets(panel: Panel, *, series: npt.ArrayLike, origin: npt.ArrayLike, leads: int) -> Floats:
+    """Observed load of each window's horizon, MW, (window, lead); NaN where missing."""
+    rows, origins = np.asarray(series, dtype=np.int32), np.asarray(origin, dtype=np.int32)
+    _require(panel, origins, leads=leads)
+    valid = origins[:, np.newaxis] + np.arange(leads, dtype=np.int32)
+    targets: Floats = panel.load_mw[rows[:, np.newaxis], valid]
+    return targets
+
+
+def reference_positions(panel: Panel, *, series: Ints, origin: Ints, leads: int) -> Ints:
+    """Positions of the reference intervals, (window, lead, reference) as in `REFERENCES`; -1 before the panel.
+
+    Each has the wall time of the interval it refers to and lies before the origin.
+    """
+    zone = panel.zone_of_series[series]
+    day = [_days_back(panel, zone=zone, origin=origin, leads=leads, candidates=LAG_DAYS[:8], skip=skip) for skip in (0, 1)]
+    week = [
+        _days_back(panel, zone=zone, origin=origin, leads=leads, candidates=tuple(7 * n for n in range(weeks, 5)), skip=0)
+        for weeks in REFERENCE_WEEKS
+    ]
+    return np.stack([*day, *week], axis=-1)
+
+
+def _days_back(
+    panel: Panel, *, zone: Ints, origin: Ints, leads: int, candidates: tuple[int, ...], skip: int
+) -> Ints:
+    """Position of the first candidate lag that lies before the origin, or of the one `skip` candidates later."""
+    valid = origin[:, np.newaxis] + np.arange(leads, dtype=np.int32)
+    rows = np.array([LAG_DAYS.index(days) for days in candidates])
+    first = np.maximum(np.arange(leads) // intervals_per_day(panel.interval) // candidates[0] - 1, 0)
+    choice = np.broadcast_to(first, valid.shape).copy()
+    lag = panel.calendar.lag
+    last = len(candidates) - 1
+    for _ in range(3):
+        position = lag[zone[:, np.newaxis], rows[np.minimum(choice, last)], valid]
+        choice += position >= origin[:, np.newaxis]
+    choice += skip
+    position = lag[zone[:, np.newaxis], rows[np.minimum(choice, last)], valid]
+    result: Ints = np.where(position < origin[:, np.newaxis], position, -1)
+    return result
+
+
+def _recent_load(panel: Panel, rows: Ints, origins: Ints) -> Floats:
+    width = RECENT_DAYS * intervals_per_day(panel.interval)
+    positions = origins[:, np.newaxis] + np.arange(-width, 0, dtype=np.int32)
+    load = panel.load_mw[rows[:, np.newaxis], np.maximum(positions, 0)]
+    recent: Floats = np.where(positions >= 0, load, np.float32(np.nan))
+    return recent
+
+
+def _require(panel: Panel, origins: Ints, *, leads: int) -> None:
+    if leads * panel.interval > LONGEST_HORIZON:
+        raise GridcastError(f"horizon of {leads} intervals of {panel.interval}; expected at most {LONGEST_HORIZON}.")
+    if len(origins) and (origins.min() < 0 or origins.max() + leads > len(panel.time)):
+        raise GridcastError(
+            f"issue positions {origins.min()} to {origins.max()} with {leads} intervals each leave the history of "
+            f"{len(panel.time)} intervals; build the panel with `until` at the end of the last horizon."
+        )

@@ -1,0 +1,1 @@
+"""Forecasting models; they see arrays, never files of readings or stores."""

@@ -1,0 +1,1 @@
+"""The TensorFlow model: network, losses, training, export and serving."""

@@ -1,0 +1,44 @@
+"""config/app_config.yaml: where things are kept, and what counts as good enough."""
+
+from datetime import timedelta
+from pathlib import Path
+
+from pydantic import BaseModel, Field, model_validator
+
+from gridcast.settings.pipeline import STRICT
+
+
+class StatusSettings(BaseModel):
+    """What `gridcast status` calls late."""
+
+    model_config = STRICT
+
+    max_reading_age: timedelta = timedelta(hours=3)
+
+
+class ReportSettings(BaseModel):
+    """What the report is called and what it compares the headline with."""
+
+    model_config = STRICT
+
+    title: str = "Demand forecast"
+    min_skill_vs_naive: float = Field(0.45, lt=1)
+    min_skill_vs_linear: float = Field(0.0, lt=1)
+    coverage_80: tuple[float, float] = (0.76, 0.84)
+
+    @model_validator(mode="after")
+    def _band_is_a_band(self) -> "ReportSettings":
+        low, high = self.coverage_80
+        if not 0 <= low < high <= 1:
+            raise ValueError(f"coverage_80 is [{low}, {high}]; expected two shares between 0 and 1, the lower one first")
+        return self
+
+
+class AppSettings(BaseModel):
+    """The whole file."""
+
+    model_config = STRICT
+
+    data_dir: Path = Path("data")
+    status: StatusSettings = StatusSettings()
+    report: ReportSettings = ReportSettings()

@@ -1,0 +1,145 @@
+"""How good would the forecasts have been? Daily origins over the last weeks, against both baselines."""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from gridcast.domain.errors import GridcastError
+from gridcast.evaluation.folds import daily_origins
+from gridcast.evaluation.scored import LINEAR, MODEL, NAIVE
+from gridcast.evaluation.scorecard import headline
+from gridcast.features.panel import Panel
+from gridcast.features.windows import window_inputs, window_targets
+from gridcast.workflows.baselines import fit_linear_baselines, fit_naive, naive_forecast
+from gridcast.workflows.history import history_panel
+from gridcast.workflows.issue_forecast import Predictor, forecast_frame
+from gridcast.workflows.processed import Processed
+
+FEWEST_ORIGINS = 7
+"""A verdict on fewer days would be luck."""
+
+Forecaster = Callable[..., npt.NDArray[np.floating]]
+
+
+@dataclass(frozen=True, slots=True)
+class Backtest:
+    """What was measured.
+
+    Attributes:
+        points: the scored frame: forecaster, series_id, issue_time, valid_time, quantiles and actual, MW.
+        headline: the figures of the headline table.
+        origins: when forecasts were issued, ascending.
+        model_version: who was judged.
+    """
+
+    points: pl.DataFrame
+    headline: Mapping[str, float | int | None]
+    origins: tuple[datetime, ...]
+    model_version: str
+
+    def write(self, directory: Path) -> None:
+        """Keep the points as Parquet and the headline as JSON."""
+        directory.mkdir(parents=True, exist_ok=True)
+        facts = {"model_version": self.model_version, "origins": [each.isoformat() for each in self.origins]}
+        self.points.write_parquet(directory / "points.parquet")
+        (directory / "headline.json").write_text(json.dumps({**facts, "headline": self.headline}, indent=1))
+
+    @classmethod
+    def read(cls, directory: Path) -> "Backtest | None":
+        """The backtest that was written last, if any."""
+        try:
+            facts = json.loads((directory / "headline.json").read_text())
+            points = pl.read_parquet(directory / "points.parquet")
+        except FileNotFoundError:
+            return None
+        origins = tuple(datetime.fromisoformat(each) for each in facts["origins"])
+        return cls(points, facts["headline"], origins, facts["model_version"])
+
+
+def backtest(
+    predictor: Predictor,
+    processed: Processed,
+    *,
+    model_version: str,
+    trained_until: datetime,
+    days: int,
+    local_hour: int,
+    with_linear: bool = True,
+) -> Backtest:
+    """Issue a forecast on each of the last `days` local days and score it against what was then measured.
+
+    Observed temperatures stand in for weather forecasts (ex-post). Baselines are fitted on the history before the
+    first origin only. Origins before `trained_until` are left out: a model is not judged on what it has seen.
+
+    Raises:
+        GridcastError: too few origins remain.
+    """
+    origins = _origins(predictor, processed, trained_until=trained_until, days=days, local_hour=local_hour)
+    known, actual = history_panel(processed), history_panel(processed, observed_only=True)
+    first = known.index_of(origins[0])
+    naive = fit_naive(known, until=first)
+    forecasters: dict[str, Forecaster] = {
+        MODEL: lambda panel, *, series, origin, leads: predictor.predict(
+            window_inputs(panel, series=series, origin=origin, leads=leads)
+        ),
+        NAIVE: lambda panel, **windows: naive_forecast(naive, panel, **windows),
+    }
+    if with_linear:
+        forecasters[LINEAR] = fit_linear_baselines(known, until=first, leads=predictor.leads).forecast
+    points = scored_points_of(forecasters, known, actual, origins=origins, leads=predictor.leads)
+    return Backtest(points, headline(points, system_id=_root(processed)), origins, model_version)
+
+
+def scored_points_of(
+    forecasters: Mapping[str, Forecaster], known: Panel, actual: Panel, *, origins: tuple[datetime, ...], leads: int
+) -> pl.DataFrame:
+    """The scored frame of every forecaster for every series and origin, actuals taken from the panel `actual`."""
+    positions = np.array([known.index_of(each) for each in origins], dtype=np.int32)
+    series = np.repeat(np.arange(len(known.series_ids), dtype=np.int32), len(positions))
+    origin = np.tile(positions, len(known.series_ids))
+    target = window_targets(actual, series=series, origin=origin, leads=leads).ravel().astype(np.float64)
+    parts = []
+    for name, forecast in forecasters.items():
+        frame = forecast_frame(
+            forecast(known, series=series, origin=origin, leads=leads),
+            series_ids=[known.series_ids[row] for row in series],
+            issue_times=list(origins) * len(known.series_ids),
+            interval=known.interval,
+            model_version="",
+        )
+        parts.append(
+            frame.drop("layer", "model_version", "degraded_because").with_columns(
+                pl.lit(name).alias("forecaster"), pl.Series("actual_mw", target).fill_nan(None)
+            )
+        )
+    return pl.concat(parts)
+
+
+def _origins(
+    predictor: Predictor, processed: Processed, *, trained_until: datetime, days: int, local_hour: int
+) -> tuple[datetime, ...]:
+    wanted = daily_origins(
+        processed.observed_until,
+        time_zone=processed.hierarchy.time_zones[_root(processed)],
+        days=days,
+        horizon=predictor.leads * predictor.interval,
+        local_hour=local_hour,
+    )
+    origins = tuple(each for each in wanted if each >= trained_until)
+    if len(origins) < FEWEST_ORIGINS:
+        raise GridcastError(
+            f"the model was trained on data until {trained_until:%Y-%m-%d %H:%MZ}, which leaves {len(origins)} of "
+            f"{len(wanted)} days to judge it on; expected at least {FEWEST_ORIGINS}. Wait for newer readings, or train "
+            "again with more held_out_days in config/model_config.yaml."
+        )
+    return origins
+
+
+def _root(processed: Processed) -> str:
+    return next(each.series_id for each in processed.hierarchy.series if each.parent_id is None)

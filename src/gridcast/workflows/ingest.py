@@ -1,0 +1,80 @@
+"""From a source to data/raw: good rows land as received, bad rows in the dead letter with a reason."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+
+from gridcast.domain.errors import GridcastError
+from gridcast.domain.tables import HOLIDAYS, WEATHER
+from gridcast.ingestion import raw
+from gridcast.ingestion.columns import DEAD_ROWS
+from gridcast.ingestion.files import read_holidays, read_readings, read_weather
+from gridcast.ingestion.formats import FileFormat, WeatherFormat
+from gridcast.ingestion.sample import SOURCE, read_sample
+
+
+@dataclass(frozen=True, slots=True)
+class FileSource:
+    """The user's own files; weather and holidays may be left out."""
+
+    readings: str
+    weather: str | None
+    holidays: str | None
+    readings_format: FileFormat
+    weather_format: WeatherFormat
+
+
+@dataclass(frozen=True, slots=True)
+class Ingested:
+    """What arrived: rows of each kind, rejected rows by reason, and the file that keeps them."""
+
+    source: str
+    readings: int
+    series: int
+    weather: int
+    holidays: int
+    rejected: dict[str, int]
+    dead_letter: Path | None
+
+
+def ingest(directory: Path, *, source: FileSource | None, dry_run: bool = False) -> Ingested:
+    """Read the source (None: the bundled sample) and write it below `directory`, replacing what it wrote before.
+
+    Raises:
+        GridcastError: a file cannot be read at all, holds not a single good row, or the disk is full.
+    """
+    name, readings, weather, holidays, dead = _read(source)
+    if readings.is_empty():
+        reasons = ", ".join(f"{reason}: {rows}" for reason, rows in _by_reason(dead).items())
+        raise GridcastError(
+            f"{name}: none of {dead.height} rows could be used ({reasons}); expected rows like "
+            "zone_01,2024-01-01T00:00:00Z,16.9. Nothing was changed; mend the file or its format in pipeline_config.yaml."
+        )
+    letter = None
+    if not dry_run:
+        raw.write_readings(readings, directory=directory, source=name)
+        raw.write_weather(weather, directory=directory, source=name)
+        raw.write_holidays(holidays, directory=directory)
+        letter = raw.write_dead_rows(dead, directory=directory, source=name)
+    series = readings["series_id"].n_unique()
+    return Ingested(name, readings.height, series, weather.height, holidays.height, _by_reason(dead), letter)
+
+
+def _read(source: FileSource | None) -> tuple[str, pl.DataFrame, pl.DataFrame, pl.DataFrame, pl.DataFrame]:
+    if source is None:
+        sample = read_sample()
+        return SOURCE, sample.readings, sample.weather, sample.holidays, DEAD_ROWS.to_frame()
+    readings, dead = read_readings(source.readings, file_format=source.readings_format)
+    weather, holidays = WEATHER.to_frame(), HOLIDAYS.to_frame()
+    if source.weather is not None:
+        weather, dead_weather = read_weather(source.weather, weather_format=source.weather_format)
+        dead = pl.concat([dead, dead_weather])
+    if source.holidays is not None:
+        holidays, dead_holidays = read_holidays(source.holidays)
+        dead = pl.concat([dead, dead_holidays])
+    return "files", readings, weather, holidays, dead
+
+
+def _by_reason(dead: pl.DataFrame) -> dict[str, int]:
+    return dict(dead.group_by("reason").len().sort("reason").iter_rows())

@@ -1,0 +1,125 @@
+"""One forecast of every series from what is known at an issue time; batch, stream and backtest all come here."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from gridcast.domain.quantiles import QUANTILE_COLUMNS
+from gridcast.domain.series import Hierarchy
+from gridcast.domain.tables import FORECASTS, UTC_TIME, Layer
+from gridcast.features.panel import Panel, panel_from_frames
+from gridcast.features.temperature import fill_missing_temperature
+from gridcast.features.windows import DAYS_OF_HISTORY, Inputs, window_inputs
+
+
+class Predictor(Protocol):
+    """A model that can be asked: the exported one in production, the one in memory while it is judged."""
+
+    @property
+    def series_ids(self) -> tuple[str, ...]:
+        """The series it forecasts, in the order of its series axis."""
+
+    @property
+    def leads(self) -> int:
+        """Intervals it forecasts."""
+
+    @property
+    def interval(self) -> timedelta:
+        """Length of an interval."""
+
+    def predict(self, inputs: Inputs) -> npt.NDArray[np.float32]:
+        """Quantiles (window, lead, quantile), MW."""
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What is known at an issue time.
+
+    Attributes:
+        readings: `CLEAN_READINGS`; rows at or after the issue time are ignored.
+        weather: `valid_time`, `temperature_c`; the part after the issue time is the weather forecast.
+        holidays: `HOLIDAYS`.
+        hierarchy: the series and their local clocks.
+    """
+
+    readings: pl.DataFrame
+    weather: pl.DataFrame
+    holidays: pl.DataFrame
+    hierarchy: Hierarchy
+
+
+def issue_forecast(predictor: Predictor, known: Known, *, issue_time: datetime, model_version: str) -> pl.DataFrame:
+    """Forecasts (`FORECASTS`, layer model) of every series the model knows, from `issue_time` over its horizon.
+
+    A series whose newest reading is missing, or a horizon whose weather is, still gets a forecast; its rows say so
+    in `degraded_because`.
+
+    Raises:
+        GridcastError: there are no readings before the issue time.
+    """
+    end = issue_time + predictor.leads * predictor.interval
+    start = issue_time - timedelta(days=DAYS_OF_HISTORY)
+    panel = panel_from_frames(
+        known.readings.filter(pl.col("valid_time") >= start, pl.col("valid_time") < issue_time),
+        weather=known.weather.filter(pl.col("valid_time") >= start, pl.col("valid_time") < end),
+        holidays=known.holidays,
+        time_zones=known.hierarchy.time_zones,
+        interval=predictor.interval,
+        series_ids=predictor.series_ids,
+        until=end,
+    )
+    origin = panel.index_of(issue_time)
+    panel, filled = fill_missing_temperature(panel, origin=origin)
+    series = np.arange(len(panel.series_ids))
+    inputs = window_inputs(panel, series=series, origin=np.full(len(series), origin), leads=predictor.leads)
+    frame = forecast_frame(
+        predictor.predict(inputs),
+        series_ids=panel.series_ids,
+        issue_times=[issue_time] * len(series),
+        interval=predictor.interval,
+        model_version=model_version,
+    )
+    return frame.with_columns(_degraded_because(panel, origin=origin, filled=filled, leads=predictor.leads))
+
+
+def forecast_frame(
+    quantiles_mw: npt.NDArray[np.float32],
+    *,
+    series_ids: Sequence[str],
+    issue_times: Sequence[datetime],
+    interval: timedelta,
+    model_version: str,
+) -> pl.DataFrame:
+    """`FORECASTS` of windows: quantiles (window, lead, quantile), with the series and issue time of each window."""
+    windows, leads, _ = quantiles_mw.shape
+    flat = quantiles_mw.reshape(windows * leads, -1).astype(np.float64)
+    lead = pl.Series("lead", np.tile(np.arange(leads), windows)) * (interval // timedelta(microseconds=1))
+    keys = pl.DataFrame({"series_id": list(series_ids), "issue_time": pl.Series(issue_times, dtype=UTC_TIME)})
+    rows = keys.select(pl.all().repeat_by(leads).explode(empty_as_null=False, keep_nulls=False))
+    return rows.with_columns(
+        (pl.col("issue_time") + lead.cast(pl.Duration("us"))).alias("valid_time"),
+        pl.lit(Layer.MODEL.value).alias("layer"),
+        pl.lit(model_version).alias("model_version"),
+        *(pl.Series(name, flat[:, level]) for level, name in enumerate(QUANTILE_COLUMNS)),
+        pl.lit("").alias("degraded_because"),
+    ).select(FORECASTS.names())
+
+
+def _degraded_because(
+    panel: Panel, *, origin: int, filled: npt.NDArray[np.bool_], leads: int
+) -> pl.Series:
+    weather = "no temperature known for this time; that of the last day available was taken"
+    newest = "newest reading missing"
+    is_filled = filled[origin : origin + leads]
+    is_late = np.isnan(panel.load_mw[:, origin - 1])
+    texts = [
+        "; ".join(text for text, applies in ((newest, late), (weather, cold)) if applies)
+        for late in is_late
+        for cold in is_filled
+    ]
+    return pl.Series("degraded_because", texts, dtype=pl.String)

@@ -1,0 +1,124 @@
+"""The gate: a model takes charge only if it beats the naive and the reigning champion on weeks neither has seen."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from gridcast.domain.errors import GateRefusedError, UsageError
+from gridcast.registry.mlflow_registry import CHALLENGER, CHAMPION, RegisteredModel, Registry
+from gridcast.store.sqlite import Store
+from gridcast.workflows.backtest import Backtest
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gate:
+    """What a model must reach on held-out weeks.
+
+    `min_skill_vs_naive`: share by which its mean pinball loss must be below the weekly naive's. `coverage_80`: lowest and
+    highest share of measurements its 80 % band may hold.
+
+    Raises:
+        UsageError: a limit is impossible.
+    """
+
+    min_skill_vs_naive: float = 0.0
+    coverage_80: tuple[float, float] = (0.70, 0.90)
+
+    def __post_init__(self) -> None:
+        low, high = self.coverage_80
+        if not (self.min_skill_vs_naive < 1 and 0 <= low < high <= 1):
+            raise UsageError(
+                f"gate: min_skill_vs_naive {self.min_skill_vs_naive}, coverage_80 {list(self.coverage_80)}; expected a "
+                "skill below 1 and two shares between 0 and 1, the lower one first."
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class Promotion:
+    """Who is in charge now, who was before, and why."""
+
+    version: str
+    previous: str | None
+    reason: str
+    changed: bool
+
+
+def promote_model(
+    registry: Registry,
+    store: Store,
+    *,
+    version: str,
+    gate: Gate,
+    judge: Callable[[RegisteredModel, datetime], Backtest],
+    actor: str,
+    dry_run: bool = False,
+) -> Promotion:
+    """Put `version` in charge if it passes the gate.
+
+    Args:
+        registry: the models.
+        store: where the decision is recorded as an event.
+        version: number or alias of the candidate.
+        gate: what it must reach.
+        judge: backtests a model on the days after a moment.
+        actor: who asks.
+        dry_run: judge only, change nothing.
+
+    Raises:
+        GateRefusedError: the candidate is not good enough; the champion stays.
+    """
+    candidate, champion = registry.get(version), registry.champion()
+    if champion is not None and champion.version == candidate.version:
+        return Promotion(candidate.version, champion.version, "it is in charge already", changed=False)
+    unseen = max(_trained_until(each) for each in (candidate, champion) if each is not None)
+    challenge = judge(candidate, unseen)
+    reigning = None if champion is None else judge(champion, unseen)
+    refusals = _refusals(challenge, reigning, gate=gate)
+    if refusals:
+        reason = f"model {candidate.version} is not promoted: {'; '.join(refusals)}."
+        if not dry_run:
+            store.add_event(at=datetime.now(UTC), kind="promotion_refused", message=f"{reason} Asked by {actor}.")
+        raise GateRefusedError(reason)
+    reason = _because(challenge, reigning)
+    previous = None if champion is None else champion.version
+    if not dry_run:
+        registry.set_alias(CHAMPION, candidate.version)
+        if CHALLENGER in candidate.aliases:
+            registry.drop_alias(CHALLENGER)
+        registry.tag(candidate.version, {"promoted_because": reason, "promoted_by": actor})
+        store.add_event(at=datetime.now(UTC), kind="promoted", message=f"model {candidate.version} by {actor}: {reason}")
+    return Promotion(candidate.version, previous, reason, changed=not dry_run)
+
+
+def _refusals(challenge: Backtest, reigning: Backtest | None, *, gate: Gate) -> list[str]:
+    pinball, skill = _figure(challenge, "pinball_model"), _figure(challenge, "skill_pinball_vs_naive")
+    coverage, (low, high) = _figure(challenge, "coverage_80"), gate.coverage_80
+    refusals = []
+    if skill <= gate.min_skill_vs_naive:
+        refusals.append(f"its skill against the weekly naive is {skill:.1%}, expected more than {gate.min_skill_vs_naive:.0%}")
+    if not low <= coverage <= high:
+        refusals.append(f"its 80 % band holds {coverage:.1%} of the measurements, expected {low:.0%} to {high:.0%}")
+    if reigning is not None and pinball >= _figure(reigning, "pinball_model"):
+        refusals.append(
+            f"its mean pinball loss is {pinball:.3f} MW, expected less than the {_figure(reigning, 'pinball_model'):.3f} MW "
+            f"of champion {reigning.model_version}"
+        )
+    return refusals
+
+
+def _because(challenge: Backtest, reigning: Backtest | None) -> str:
+    skill, pinball = _figure(challenge, "skill_pinball_vs_naive"), _figure(challenge, "pinball_model")
+    days = len(challenge.origins)
+    reason = f"over {days} held-out days its pinball loss is {pinball:.3f} MW, {skill:.0%} below the weekly naive"
+    if reigning is None:
+        return reason
+    return f"{reason}, against {_figure(reigning, 'pinball_model'):.3f} MW of champion {reigning.model_version}"
+
+
+def _figure(backtest: Backtest, name: str) -> float:
+    value = backtest.headline[name]
+    return float("nan") if value is None else float(value)
+
+
+def _trained_until(model: RegisteredModel) -> datetime:
+    return datetime.fromisoformat(model.tags["trained_until"])

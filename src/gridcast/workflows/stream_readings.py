@@ -1,0 +1,159 @@
+"""Real time: readings land in the log, and every tick turns what is new into clean readings and fresh forecasts."""
+
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import polars as pl
+
+from gridcast.domain.errors import GridcastError
+from gridcast.domain.tables import FORECASTS, READINGS
+from gridcast.features.windows import DAYS_OF_HISTORY
+from gridcast.quality.limits import CONTEXT_AFTER, CONTEXT_BEFORE
+from gridcast.registry.mlflow_registry import RegisteredModel
+from gridcast.store.sqlite import Store
+from gridcast.workflows.issue_forecast import Known
+from gridcast.workflows.prepare import Span
+from gridcast.workflows.processed import Processed
+from gridcast.workflows.rules import CleaningRules
+
+CONSUMER = "stream"
+
+
+@dataclass(frozen=True, slots=True)
+class TickJob:
+    """All one tick needs: no clock and no other input decides its result.
+
+    Attributes:
+        store: database to commit to.
+        log_offset: the newest log row the tick has read.
+        span: intervals to clean again, because new readings can change them.
+        raw: `READINGS` of the span and its context.
+        known: clean history before the span, weather, holidays and hierarchy.
+        issue_time: end of the newest interval with a reading.
+        rules: how to clean.
+        model: which artefact forecasts.
+    """
+
+    store: Path
+    log_offset: int
+    span: Span
+    raw: pl.DataFrame
+    known: Known
+    issue_time: datetime
+    rules: CleaningRules
+    model: RegisteredModel
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """The real-time path of one installation.
+
+    Attributes:
+        store: where readings land and results go.
+        path: the file of the store.
+        processed: what the batch run handed over: history before the start, weather, holidays.
+        rules: how to clean.
+        model: the champion.
+        run_tick: the pipeline of one tick.
+    """
+
+    store: Store
+    path: Path
+    processed: Processed
+    rules: CleaningRules
+    model: RegisteredModel
+    run_tick: Callable[[TickJob], None]
+
+    def tick(self) -> datetime | None:
+        """Work off everything that landed since the last tick; its issue time, or None if nothing was new."""
+        job = self._next_job()
+        if job is None:
+            return None
+        self.run_tick(job)
+        return job.issue_time
+
+    def warm_start(self, raw: pl.DataFrame, *, start: datetime, days: int) -> None:
+        """Take over the last `days` before `start` from the batch run, once; a stream that has begun is left alone.
+
+        Args:
+            raw: `READINGS` as received; those of the time taken over land in the log as context.
+            start: where the stream begins.
+            days: how much to take over.
+        """
+        if self.store.position(CONSUMER).issue_time is not None:
+            return
+        begin = start - timedelta(days=days)
+        self.store.land(raw.filter(pl.col("valid_time") >= begin, pl.col("valid_time") < start))
+        clean = self.processed.readings(start=begin).filter(pl.col("valid_time") < start)
+        self.store.commit_tick(
+            consumer=CONSUMER,
+            log_offset=self.store.log_head(),
+            issue_time=start,
+            readings=clean,
+            forecasts=FORECASTS.to_frame(),
+        )
+
+    def _next_job(self) -> TickJob | None:
+        position, head = self.store.position(CONSUMER), self.store.log_head()
+        touched = self.store.landed_span(after_offset=position.log_offset, up_to_offset=head)
+        if touched is None:
+            return None
+        first, last = touched
+        issue_time = max(last + self.rules.interval, position.issue_time or last)
+        begin = first - CONTEXT_AFTER
+        known = Known(
+            readings=self.store.readings(start=issue_time - timedelta(days=DAYS_OF_HISTORY), end=begin),
+            weather=self.processed.weather(),
+            holidays=self.processed.holidays(),
+            hierarchy=self.rules.hierarchy,
+        )
+        raw = self.store.landed(start=begin - CONTEXT_BEFORE, end=issue_time, up_to_offset=head)
+        return TickJob(self.path, head, (begin, issue_time), raw, known, issue_time, self.rules, self.model)
+
+
+def replay(
+    stream: Stream,
+    readings: pl.DataFrame,
+    *,
+    start: datetime,
+    step: timedelta,
+    pause: Callable[[], bool],
+) -> Iterator[datetime]:
+    """Let readings arrive step by step from `start`, or from where an earlier replay ended; yields each issue time.
+
+    Args:
+        stream: a stream that has been warm-started.
+        readings: `READINGS`; only those from `start` on are replayed.
+        start: the first interval to replay.
+        step: how much arrives before each tick.
+        pause: called after each tick; true means stop.
+
+    Raises:
+        GridcastError: there is nothing to replay.
+    """
+    newest = readings["valid_time"].max()
+    if not isinstance(newest, datetime) or newest < start:
+        raise GridcastError(f"no readings from {start:%Y-%m-%d %H:%MZ} on; expected a start before the newest, {newest}.")
+    landed = stream.store.newest_landed()
+    unfinished = stream.tick()
+    if unfinished is not None:
+        yield unfinished
+    at = start if landed is None else max(start, landed + stream.rules.interval)
+    while at <= newest:
+        arriving = readings.filter(pl.col("valid_time") >= at, pl.col("valid_time") < at + step)
+        stream.store.land(arriving.select(READINGS.names()))
+        issued = stream.tick()
+        if issued is not None:
+            yield issued
+        at += step
+        if pause():
+            return
+
+
+def pacer(*, interval: timedelta, speed: float | None, stop: threading.Event) -> Callable[[], bool]:
+    """A pause that makes `interval` of data take `interval / speed`; no speed, no wait. True once `stop` is set."""
+    seconds = 0.0 if speed is None else interval.total_seconds() / speed
+    return lambda: stop.wait(seconds)
