@@ -8,7 +8,7 @@ from gridcast.domain.errors import GridcastError
 
 def main() -> None:
     """Run `gridcast`; known failures end with one message and their exit code, never with a traceback."""
-    from gridcast.cli.app import app  # noqa: PLC0415 - errors of the commands' own imports are reported too
+    from gridcast.cli.app import app
 
     try:
         app()
@@ -22,7 +22,7 @@ def main() -> None:
         if os.environ.get("GRIDCAST_DEBUG"):
             raise
         sys.stderr.write(
-            f"error: internal fault, {type(error).__name__}: {error}. This is a bug in gridcast; set GRIDCAST_DEBUG=1 to "
-            "see where, and report it.\n"
+            f"error: internal fault, {type(error).__name__}: {error}. This is a bug in gridcast; set GRIDCAST_DEBUG=1 "
+            "to see where, and report it.\n"
         )
         sys.exit(1)

@@ -1,6 +1,5 @@
 """`gridcast ingest` and `gridcast prepare`: readings in, clean history out."""
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -25,9 +24,9 @@ def ingest(
       gridcast ingest
       gridcast ingest --readings meters.csv --weather weather.csv --config config
     """
-    from gridcast.cli.installation import Installation  # noqa: PLC0415
-    from gridcast.workflows.ingest import FileSource  # noqa: PLC0415
-    from gridcast.workflows.ingest import ingest as run  # noqa: PLC0415
+    from gridcast.cli.installation import Installation
+    from gridcast.workflows.ingest import FileSource
+    from gridcast.workflows.ingest import ingest as run
 
     here = Installation.open(config)
     source = here.settings.pipeline.source
@@ -71,10 +70,10 @@ def prepare(
     Example:
       gridcast prepare --format json
     """
-    from gridcast.cli.installation import Installation  # noqa: PLC0415
-    from gridcast.pipelines.beam.batch import run_batch  # noqa: PLC0415
-    from gridcast.quality.summary import quality_summary  # noqa: PLC0415
-    from gridcast.workflows.prepare import prepare as run  # noqa: PLC0415
+    from gridcast.cli.installation import Installation
+    from gridcast.pipelines.beam.batch import run_batch
+    from gridcast.quality.summary import quality_summary
+    from gridcast.workflows.prepare import prepare as run
 
     here = Installation.open(config)
     pipeline = here.settings.pipeline
@@ -89,19 +88,16 @@ def prepare(
     )
     summary = quality_summary(processed.quality_counts())
     rows = int(summary["rows"].sum())
-    complete = summary.select((1 - summary["missing"].sum() / max(rows, 1)).alias("share")).item() if rows else 0.0
+    complete = 1 - (int(summary["missing"].sum()) + int(summary["bad"].sum())) / max(rows, 1)
     show(
         {"reused": reused, "observed_until": processed.observed_until, "quality": summary.to_dicts()},
         rows=summary.to_dicts(),
-        last_line=f"{'reused' if reused else 'prepared'} {rows:,} clean intervals of {len(processed.hierarchy.ids)} series in "
-        f"{_short(processed.directory)}, {complete:.1%} with a load, until {processed.observed_until:%Y-%m-%d %H:%MZ}.",
+        last_line=f"{'reused' if reused else 'prepared'} {rows:,} clean intervals of {len(processed.hierarchy.ids)} "
+        f"series in {processed.directory}, {complete:.1%} with a load, until "
+        f"{processed.observed_until:%Y-%m-%d %H:%MZ}.",
         output=output,
     )
 
 
 def _reasons(rejected: dict[str, int]) -> str:
     return ", ".join(f"{reason}: {rows:,}" for reason, rows in rejected.items())
-
-
-def _short(path: Path) -> str:
-    return path.as_posix()

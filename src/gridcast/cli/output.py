@@ -25,8 +25,8 @@ def show(result: Mapping[str, Any], *, last_line: str, output: Format, rows: Row
 
 def print_table(rows: Rows) -> None:
     """Print rows that share their keys as a table."""
-    from rich.console import Console  # noqa: PLC0415 - help must start fast
-    from rich.table import Table  # noqa: PLC0415
+    from rich.console import Console
+    from rich.table import Table
 
     table = Table(box=None, header_style="bold", pad_edge=False)
     for key, value in rows[0].items():
@@ -46,8 +46,8 @@ def remark(text: str) -> None:
 @contextlib.contextmanager
 def progress(label: str, *, total: float) -> Iterator[Callable[[float, str], None]]:
     """A progress bar on standard error; call the result with how much is done and a remark."""
-    from rich.console import Console  # noqa: PLC0415
-    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn  # noqa: PLC0415
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
     columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[note]}"), TimeElapsedColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:

@@ -14,7 +14,7 @@ class LeadBucket:
     @property
     def label(self) -> str:
         """Whole hours, for tables and plots: '24–48 h'."""
-        return f"{self.start // timedelta(hours=1)}–{self.end // timedelta(hours=1)} h"  # noqa: RUF001
+        return f"{self.start // timedelta(hours=1)}–{self.end // timedelta(hours=1)} h"
 
 
 LEAD_BUCKETS = tuple(

@@ -53,7 +53,8 @@ class Hierarchy:
         for each in self.series:
             if each.parent_id is not None and each.parent_id not in ids:
                 raise UsageError(
-                    f"series {each.series_id!r} has the parent {each.parent_id!r}, which is not a series; known are {ids}."
+                    f"series {each.series_id!r} has the parent {each.parent_id!r}, which is not a series; "
+                    f"expected one of {ids}."
                 )
 
     @property
@@ -99,5 +100,6 @@ def require_time_zone(name: str, *, owner: str) -> None:
     """
     if name not in zoneinfo.available_timezones():
         raise UsageError(
-            f"{owner}: {name!r} is not an IANA time zone; expected a name such as 'Europe/London' or 'America/New_York'."
+            f"{owner}: {name!r} is not an IANA time zone; expected a name such as 'Europe/London' or "
+            "'America/New_York'."
         )

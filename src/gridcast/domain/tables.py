@@ -1,6 +1,7 @@
 """Columns of every table that crosses a room's border. Times are UTC and label the interval's start."""
 
 import enum
+from datetime import datetime
 from typing import Final
 
 import polars as pl
@@ -72,3 +73,27 @@ FORECASTS: Final = pl.Schema(
     }
 )
 """One row per series, issue time, interval and layer; quantiles in MW; `degraded_because` is '' at full strength."""
+
+
+def earliest(times: pl.Series) -> datetime:
+    """The first of some times.
+
+    Raises:
+        ValueError: there is none.
+    """
+    return _one(times.min(), times)
+
+
+def latest(times: pl.Series) -> datetime:
+    """The last of some times.
+
+    Raises:
+        ValueError: there is none.
+    """
+    return _one(times.max(), times)
+
+
+def _one(time: object, times: pl.Series) -> datetime:
+    if not isinstance(time, datetime):
+        raise ValueError(f"column {times.name!r} of {times.dtype} has no times; expected at least one")  # noqa: TRY004
+    return time

@@ -10,7 +10,7 @@ import polars as pl
 
 from gridcast.domain.errors import GridcastError
 from gridcast.features.day_calendar import DayCalendar, day_calendar
-from gridcast.features.temperature import temperature_terms
+from gridcast.features.temperature_terms import temperature_terms
 
 Floats = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.int32]

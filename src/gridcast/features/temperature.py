@@ -1,41 +1,32 @@
-"""Temperature terms: the present and what the past hours and days have stored in buildings."""
+"""Temperature that is not known: taken from the last day that has it, and marked."""
 
-from datetime import timedelta
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-Floats = npt.NDArray[np.float32]
-
-TEMPERATURE_MEANS = (timedelta(hours=3), timedelta(hours=24), timedelta(hours=72))
-TEMPERATURE_TERMS = ("now", *(f"mean_{window // timedelta(hours=1)}h" for window in TEMPERATURE_MEANS))
-"""Names of the last axis of temperature arrays; trailing means end with the interval they belong to."""
+from gridcast.features.panel import Panel
 
 
-def temperature_terms(temperature_c: Floats, *, interval: timedelta) -> Floats:
-    """Temperature now and its trailing means, °C: (time,) → (time, term), terms as in `TEMPERATURE_TERMS`.
+class FilledTemperature(NamedTuple):
+    """A panel without holes in its temperature, and where the holes were."""
 
-    A mean is taken over the observed values of its window and is NaN if there are none.
+    panel: Panel
+    """The panel; intervals whose temperature no earlier day knows stay NaN."""
+    filled: npt.NDArray[np.bool_]
+    """(time,), true where the temperature was missing."""
+
+
+def fill_missing_temperature(panel: Panel, *, origin: int = 0) -> FilledTemperature:
+    """Replace missing temperatures from position `origin` on by those of the same local hour, last day available.
+
+    Only measured values are repeated, at most four weeks old, by the clock of the panel's first time zone.
     """
-    means = [trailing_mean(temperature_c, window=max(1, round(window / interval))) for window in TEMPERATURE_MEANS]
-    return np.stack([temperature_c.astype(np.float32), *means], axis=-1)
-
-
-def trailing_mean(values: Floats, *, window: int) -> Floats:
-    """Mean of the last `window` values up to and including each, over observed values: (time,) → (time,).
-
-    >>> trailing_mean(np.array([1.0, np.nan, 3.0, 5.0], dtype=np.float32), window=2)
-    array([1., 1., 3., 4.], dtype=float32)
-    """
-    observed = np.isfinite(values)
-    total = _window_sum(np.where(observed, values, 0.0).astype(np.float64), window)
-    count = _window_sum(observed.astype(np.float64), window)
-    mean = np.where(count > 0.5, total / np.maximum(count, 1.0), np.nan)
-    return mean.astype(np.float32)
-
-
-def _window_sum(values: npt.NDArray[np.float64], window: int) -> npt.NDArray[np.float64]:
-    running = np.concatenate([np.zeros(1), np.cumsum(values)])
-    ends = np.arange(1, len(values) + 1)
-    total: npt.NDArray[np.float64] = running[ends] - running[np.maximum(ends - window, 0)]
-    return total
+    temperature = panel.temperature_c.copy()
+    missing = np.isnan(temperature)
+    missing[:origin] = False
+    for lag in panel.calendar.lag[0]:
+        holes = np.flatnonzero(missing & np.isnan(temperature))
+        source = lag[holes]
+        temperature[holes] = np.where(source >= 0, panel.temperature_c[np.maximum(source, 0)], np.float32(np.nan))
+    return FilledTemperature(panel.with_temperature(temperature) if missing.any() else panel, missing)

@@ -64,9 +64,7 @@ def window_inputs(panel: Panel, *, series: npt.ArrayLike, origin: npt.ArrayLike,
         "holiday": calendar.holiday[by_zone, valid],
         "temperature_c": panel.temperature_terms_c[valid],
         "reference_load_mw": np.where(known, panel.load_mw[rows[:, np.newaxis, np.newaxis], at], np.float32(np.nan)),
-        "reference_temperature_c": np.where(
-            known[..., np.newaxis], panel.temperature_terms_c[at], np.float32(np.nan)
-        ),
+        "reference_temperature_c": np.where(known[..., np.newaxis], panel.temperature_terms_c[at], np.float32(np.nan)),
         "reference_weekday": np.where(known, calendar.weekday[by_zone_too, at], 0),
         "reference_holiday": np.where(known, calendar.holiday[by_zone_too, at, 0], np.float32(0.0)),
     }
@@ -87,17 +85,19 @@ def reference_positions(panel: Panel, *, series: Ints, origin: Ints, leads: int)
     Each has the wall time of the interval it refers to and lies before the origin.
     """
     zone = panel.zone_of_series[series]
-    day = [_days_back(panel, zone=zone, origin=origin, leads=leads, candidates=LAG_DAYS[:8], skip=skip) for skip in (0, 1)]
+    day = [
+        _days_back(panel, zone=zone, origin=origin, leads=leads, candidates=LAG_DAYS[:8], skip=skip) for skip in (0, 1)
+    ]
     week = [
-        _days_back(panel, zone=zone, origin=origin, leads=leads, candidates=tuple(7 * n for n in range(weeks, 5)), skip=0)
+        _days_back(
+            panel, zone=zone, origin=origin, leads=leads, candidates=tuple(7 * n for n in range(weeks, 5)), skip=0
+        )
         for weeks in REFERENCE_WEEKS
     ]
     return np.stack([*day, *week], axis=-1)
 
 
-def _days_back(
-    panel: Panel, *, zone: Ints, origin: Ints, leads: int, candidates: tuple[int, ...], skip: int
-) -> Ints:
+def _days_back(panel: Panel, *, zone: Ints, origin: Ints, leads: int, candidates: tuple[int, ...], skip: int) -> Ints:
     """Position of the first candidate lag that lies before the origin, or of the one `skip` candidates later."""
     valid = origin[:, np.newaxis] + np.arange(leads, dtype=np.int32)
     rows = np.array([LAG_DAYS.index(days) for days in candidates])
@@ -130,3 +130,33 @@ def _require(panel: Panel, origins: Ints, *, leads: int) -> None:
             f"issue positions {origins.min()} to {origins.max()} with {leads} intervals each leave the history of "
             f"{len(panel.time)} intervals; build the panel with `until` at the end of the last horizon."
         )
+
+
+def usable_windows(
+    panel: Panel, *, leads: int, start: int = 0, stop: int | None = None, every: int = 1, observed_share: float = 0.5
+) -> Windows:
+    """Every series and origin, start ≤ origin and origin + leads ≤ stop, with enough observed to learn from.
+
+    At least `observed_share` of the last week before the origin, of the horizon's loads and of its temperatures has
+    to be observed. Origins are `every` intervals apart and leave `RECENT_DAYS` of history before them.
+    """
+    per_day = intervals_per_day(panel.interval)
+    end = len(panel.time) if stop is None else stop
+    origins = np.arange(max(start, RECENT_DAYS * per_day), end - leads + 1, every, dtype=np.int32)
+    if not len(origins):
+        return Windows(np.zeros(0, dtype=np.int32), np.zeros(0, dtype=np.int32))
+    load = _observed_counts(panel.load_mw)
+    weather = _observed_counts(panel.temperature_c[np.newaxis])
+    week = 7 * per_day
+    usable = (
+        (load[:, origins] - load[:, origins - week] >= observed_share * week)
+        & (load[:, origins + leads] - load[:, origins] >= observed_share * leads)
+        & (weather[:, origins + leads] - weather[:, origins] >= observed_share * leads)
+    )
+    rows, columns = np.nonzero(usable)
+    return Windows(rows.astype(np.int32), origins[columns])
+
+
+def _observed_counts(values: Floats) -> npt.NDArray[np.int64]:
+    counts = np.cumsum(np.isfinite(values), axis=1, dtype=np.int64)
+    return np.concatenate([np.zeros((len(values), 1), dtype=np.int64), counts], axis=1)

@@ -12,11 +12,11 @@ from gridcast.domain.errors import GridcastError
 
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 
-from mlflow.entities import Metric, Param, RunTag  # noqa: E402 - telemetry must be off before mlflow loads
-from mlflow.entities.model_registry import ModelVersion as MlflowVersion  # noqa: E402
-from mlflow.exceptions import MlflowException  # noqa: E402
-from mlflow.models import Model  # noqa: E402
-from mlflow.tracking import MlflowClient  # noqa: E402
+from mlflow.entities import Metric, Param, RunTag
+from mlflow.entities.model_registry import ModelVersion as MlflowVersion
+from mlflow.exceptions import MlflowException
+from mlflow.models import Model
+from mlflow.tracking import MlflowClient
 
 CHAMPION = "champion"
 """Alias of the version in charge."""
@@ -115,7 +115,9 @@ class Registry:
         found = self._find(version)
         if found is None:
             known = [each.version for each in self.versions()] or "none; run 'gridcast train' first"
-            raise GridcastError(f"model {version!r} is not registered; expected 'champion', 'challenger' or one of {known}.")
+            raise GridcastError(
+                f"model {version!r} is not registered; expected 'champion', 'challenger' or one of {known}."
+            )
         return found
 
     def champion(self) -> RegisteredModel | None:

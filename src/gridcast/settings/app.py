@@ -22,15 +22,17 @@ class ReportSettings(BaseModel):
     model_config = STRICT
 
     title: str = "Demand forecast"
-    min_skill_vs_naive: float = Field(0.45, lt=1)
-    min_skill_vs_linear: float = Field(0.0, lt=1)
+    min_skill_vs_naive: float = Field(default=0.45, lt=1)
+    min_skill_vs_linear: float = Field(default=0.0, lt=1)
     coverage_80: tuple[float, float] = (0.76, 0.84)
 
     @model_validator(mode="after")
     def _band_is_a_band(self) -> "ReportSettings":
         low, high = self.coverage_80
         if not 0 <= low < high <= 1:
-            raise ValueError(f"coverage_80 is [{low}, {high}]; expected two shares between 0 and 1, the lower one first")
+            raise ValueError(
+                f"coverage_80 is [{low}, {high}]; expected two shares between 0 and 1, the lower one first"
+            )
         return self
 
 

@@ -62,7 +62,9 @@ def _collect_lines(node: yaml.Node | None, at: _Path, path: Path, origins: dict[
         for key, value in node.value:
             below = (*at, key.value)
             if below in origins:
-                raise UsageError(f"{path}:{key.start_mark.line + 1}: {_dotted(below)} is given twice; keep one of them.")
+                raise UsageError(
+                    f"{path}:{key.start_mark.line + 1}: {_dotted(below)} is given twice; keep one of them."
+                )
             origins[below] = f"{path}:{key.start_mark.line + 1}"
             _collect_lines(value, below, path, origins)
     elif isinstance(node, yaml.SequenceNode):

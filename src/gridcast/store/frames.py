@@ -40,9 +40,7 @@ def read(connection: sa.Connection, table: sa.Table, query: sa.Select[Any]) -> p
     schema = {column.name: _SQL_TO_POLARS[type(column.type)] for column in table.columns}
     selected = {name: schema[name] for name in query.selected_columns.keys()}  # noqa: SIM118 - a column collection
     frame = pl.DataFrame(rows, schema=selected, orient="row")
-    return frame.with_columns(
-        pl.from_epoch(name, time_unit="us").cast(UTC_TIME) for name in _TIMES if name in selected
-    )
+    return frame.with_columns(pl.from_epoch(name, time_unit="us").cast(UTC_TIME) for name in _TIMES if name in selected)
 
 
 def _parameters(table: sa.Table, frame: pl.DataFrame) -> Sequence[Mapping[str, Any]]:

@@ -76,7 +76,9 @@ SCORES = sa.Table(
     *(_number(metric) for metric in ("mae", "bias", "pinball", "covered_80", "covered_90")),
     sqlite_with_rowid=False,
 )
-"""How each issued forecast did, per lead bucket, once actuals are in: mae, bias, pinball in MW; covered_* as shares of n."""
+"""How each issued forecast did, per lead bucket, once actuals are in.
+
+mae, bias and pinball in MW, covered_* as shares of n."""
 
 EVENTS = sa.Table(
     "events",

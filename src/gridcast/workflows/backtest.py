@@ -12,8 +12,8 @@ import polars as pl
 
 from gridcast.domain.errors import GridcastError
 from gridcast.evaluation.folds import daily_origins
-from gridcast.evaluation.scored import LINEAR, MODEL, NAIVE
 from gridcast.evaluation.scorecard import headline
+from gridcast.evaluation.scored import LINEAR, MODEL, NAIVE
 from gridcast.features.panel import Panel
 from gridcast.features.windows import window_inputs, window_targets
 from gridcast.workflows.baselines import fit_linear_baselines, fit_naive, naive_forecast

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -45,9 +46,9 @@ def fit_linear_baselines(panel: Panel, *, until: int, leads: int) -> LinearBasel
     groups = np.tile(lead_buckets(leads, interval=panel.interval), len(origins))
     fits = {}
     for row in range(len(panel.series_ids)):
-        windows = {"series": np.full(len(origins), row), "origin": origins, "leads": leads}
-        design = linear_terms(panel, **windows)
-        target = window_targets(panel, **windows).astype(np.float64)
+        series = np.full(len(origins), row)
+        design = linear_terms(panel, series=series, origin=origins, leads=leads)
+        target = window_targets(panel, series=series, origin=origins, leads=leads).astype(np.float64)
         fits[row] = fit_linear_baseline(design.reshape(-1, design.shape[-1]), target.ravel(), groups=groups)
     return LinearBaselines(fits)
 
@@ -70,7 +71,7 @@ def naive_forecast(naive: NaiveWeek, panel: Panel, *, series: Ints, origin: Ints
     return quantiles.reshape(len(series), leads, -1)
 
 
-def week_ago(panel: Panel, series: Ints, position: Ints) -> Floats:
+def week_ago(panel: Panel, series: npt.NDArray[Any], position: npt.NDArray[Any]) -> Floats:
     """Load (point,), MW, at the same wall time seven local days before each position; NaN where unknown."""
     before = panel.calendar.lag[panel.zone_of_series[series], LAG_DAYS.index(7), position]
     load = panel.load_mw[series, np.maximum(before, 0)].astype(np.float64)

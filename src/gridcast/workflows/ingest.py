@@ -49,7 +49,8 @@ def ingest(directory: Path, *, source: FileSource | None, dry_run: bool = False)
         reasons = ", ".join(f"{reason}: {rows}" for reason, rows in _by_reason(dead).items())
         raise GridcastError(
             f"{name}: none of {dead.height} rows could be used ({reasons}); expected rows like "
-            "zone_01,2024-01-01T00:00:00Z,16.9. Nothing was changed; mend the file or its format in pipeline_config.yaml."
+            "zone_01,2024-01-01T00:00:00Z,16.9. Nothing was changed; mend the file or its format in "
+            "config/pipeline_config.yaml."
         )
     letter = None
     if not dry_run:

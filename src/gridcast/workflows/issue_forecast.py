@@ -110,9 +110,7 @@ def forecast_frame(
     ).select(FORECASTS.names())
 
 
-def _degraded_because(
-    panel: Panel, *, origin: int, filled: npt.NDArray[np.bool_], leads: int
-) -> pl.Series:
+def _degraded_because(panel: Panel, *, origin: int, filled: npt.NDArray[np.bool_], leads: int) -> pl.Series:
     weather = "no temperature known for this time; that of the last day available was taken"
     newest = "newest reading missing"
     is_filled = filled[origin : origin + leads]

@@ -1,6 +1,7 @@
 """From data/raw to data/processed: clean, sum up, join weather. All of it appears at once, or nothing."""
 
 import hashlib
+import itertools
 import json
 import shutil
 from collections.abc import Callable
@@ -101,14 +102,14 @@ def prepare(
 def months(start: datetime, end: datetime) -> list[Span]:
     """[start, end) cut at every start of a UTC month.
 
-    >>> from datetime import datetime, UTC
-    >>> [f"{a:%d %b} to {b:%d %b}" for a, b in months(datetime(2024, 1, 30, tzinfo=UTC), datetime(2024, 2, 9, tzinfo=UTC))]
+    >>> spans = months(datetime(2024, 1, 30, tzinfo=UTC), datetime(2024, 2, 9, tzinfo=UTC))
+    >>> [f"{start:%d %b} to {end:%d %b}" for start, end in spans]
     ['30 Jan to 01 Feb', '01 Feb to 09 Feb']
     """
     first = datetime(start.year, start.month, 1, tzinfo=UTC)
     cuts = pl.datetime_range(first, end, "1mo", closed="left", time_zone="UTC", eager=True).to_list()
     edges = [start, *(each for each in cuts if each > start), end]
-    return list(zip(edges, edges[1:], strict=False))
+    return list(itertools.pairwise(edges))
 
 
 def _fingerprint(raw: Path, rules: CleaningRules) -> str:

@@ -71,7 +71,12 @@ class Processed:
             "interval_minutes": self.interval // timedelta(minutes=1),
             "observed_until": self.observed_until.isoformat(),
             "series": [
-                {"series_id": each.series_id, "level": each.level, "time_zone": each.time_zone, "parent_id": each.parent_id}
+                {
+                    "series_id": each.series_id,
+                    "level": each.level,
+                    "time_zone": each.time_zone,
+                    "parent_id": each.parent_id,
+                }
                 for each in self.hierarchy.series
             ],
         }

@@ -14,8 +14,8 @@ from gridcast.workflows.backtest import Backtest
 class Gate:
     """What a model must reach on held-out weeks.
 
-    `min_skill_vs_naive`: share by which its mean pinball loss must be below the weekly naive's. `coverage_80`: lowest and
-    highest share of measurements its 80 % band may hold.
+    `min_skill_vs_naive`: share by which its mean pinball loss must be below the weekly naive's. `coverage_80`: lowest
+    and highest share of measurements its 80 % band may hold.
 
     Raises:
         UsageError: a limit is impossible.
@@ -86,7 +86,9 @@ def promote_model(
         if CHALLENGER in candidate.aliases:
             registry.drop_alias(CHALLENGER)
         registry.tag(candidate.version, {"promoted_because": reason, "promoted_by": actor})
-        store.add_event(at=datetime.now(UTC), kind="promoted", message=f"model {candidate.version} by {actor}: {reason}")
+        store.add_event(
+            at=datetime.now(UTC), kind="promoted", message=f"model {candidate.version} by {actor}: {reason}"
+        )
     return Promotion(candidate.version, previous, reason, changed=not dry_run)
 
 
@@ -95,13 +97,15 @@ def _refusals(challenge: Backtest, reigning: Backtest | None, *, gate: Gate) -> 
     coverage, (low, high) = _figure(challenge, "coverage_80"), gate.coverage_80
     refusals = []
     if skill <= gate.min_skill_vs_naive:
-        refusals.append(f"its skill against the weekly naive is {skill:.1%}, expected more than {gate.min_skill_vs_naive:.0%}")
+        refusals.append(
+            f"its skill against the weekly naive is {skill:.1%}, expected more than {gate.min_skill_vs_naive:.0%}"
+        )
     if not low <= coverage <= high:
         refusals.append(f"its 80 % band holds {coverage:.1%} of the measurements, expected {low:.0%} to {high:.0%}")
     if reigning is not None and pinball >= _figure(reigning, "pinball_model"):
         refusals.append(
-            f"its mean pinball loss is {pinball:.3f} MW, expected less than the {_figure(reigning, 'pinball_model'):.3f} MW "
-            f"of champion {reigning.model_version}"
+            f"its mean pinball loss is {pinball:.3f} MW, expected less than the "
+            f"{_figure(reigning, 'pinball_model'):.3f} MW of champion {reigning.model_version}"
         )
     return refusals
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import polars as pl
 
 from gridcast.domain.errors import GridcastError
-from gridcast.domain.tables import FORECASTS, READINGS
+from gridcast.domain.tables import FORECASTS, READINGS, latest
 from gridcast.features.windows import DAYS_OF_HISTORY
 from gridcast.quality.limits import CONTEXT_AFTER, CONTEXT_BEFORE
 from gridcast.registry.mlflow_registry import RegisteredModel
@@ -134,9 +134,9 @@ def replay(
     Raises:
         GridcastError: there is nothing to replay.
     """
-    newest = readings["valid_time"].max()
-    if not isinstance(newest, datetime) or newest < start:
-        raise GridcastError(f"no readings from {start:%Y-%m-%d %H:%MZ} on; expected a start before the newest, {newest}.")
+    if readings.filter(pl.col("valid_time") >= start).is_empty():
+        raise GridcastError(f"no readings from {start:%Y-%m-%d %H:%MZ} on; expected a start before the newest reading.")
+    newest = latest(readings["valid_time"])
     landed = stream.store.newest_landed()
     unfinished = stream.tick()
     if unfinished is not None:

@@ -8,7 +8,7 @@ import keras
 from keras import ops
 
 from gridcast.domain.quantiles import MEDIAN, QUANTILE_LEVELS
-from gridcast.features.temperature import TEMPERATURE_TERMS
+from gridcast.features.temperature_terms import TEMPERATURE_TERMS
 from gridcast.features.windows import RECENT_DAYS, REFERENCES, intervals_per_day
 from gridcast.models.tensorflow.layers import (
     CalendarTerms,

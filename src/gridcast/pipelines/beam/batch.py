@@ -47,7 +47,7 @@ def run_batch(job: BatchJob) -> None:
     run_bounded(assemble)
 
 
-class _ReadMonth(beam.DoFn):  # type: ignore[misc]
+class _ReadMonth(beam.DoFn):
     """Each month is read once; its rows go to its own block and, as context, to the blocks beside it."""
 
     def __init__(self, job: BatchJob) -> None:
@@ -89,8 +89,8 @@ def _write_month(block: Block, *, directory: Path) -> None:
         return
     folder = directory / f"month={BlockName.decode(key).start:%Y-%m}"
     folder.mkdir(parents=True, exist_ok=True)
-    first = rows["series_id"].min()
-    rows.write_parquet(folder / f"{zlib.crc32(f'{key}/{first}'.encode()):08x}.parquet")
+    identity = f"{key}/{rows.item(0, 'series_id')}"
+    rows.write_parquet(folder / f"{zlib.crc32(identity.encode()):08x}.parquet")
 
 
 def _without_name(block: Block) -> tuple[None, bytes]:

@@ -23,7 +23,7 @@ COUNTS = "counts"
 _SUMS = "sums"
 
 
-class CleanAndAggregate(beam.PTransform):  # type: ignore[misc]
+class CleanAndAggregate(beam.PTransform):
     """Clean every block with its context, then sum children into parents.
 
     Input: blocks of `READINGS` under the name of the block they belong to or give context to.
@@ -39,7 +39,8 @@ class CleanAndAggregate(beam.PTransform):  # type: ignore[misc]
         children = (
             blocks
             | "Gather context" >> beam.GroupByKey()
-            | "Clean" >> beam.ParDo(_Clean(self._rules)).with_output_types(Block).with_outputs(REMOVED, COUNTS, _SUMS, main=CLEAN)
+            | "Clean"
+            >> beam.ParDo(_Clean(self._rules)).with_output_types(Block).with_outputs(REMOVED, COUNTS, _SUMS, main=CLEAN)
         )
         parents = (
             children[_SUMS]
@@ -53,7 +54,7 @@ class CleanAndAggregate(beam.PTransform):  # type: ignore[misc]
         }
 
 
-class _Clean(beam.DoFn):  # type: ignore[misc]
+class _Clean(beam.DoFn):
     def __init__(self, rules: CleaningRules) -> None:
         self._rules = rules
         self._rows = Metrics.counter("gridcast", "rows_in")
@@ -80,7 +81,7 @@ class _Clean(beam.DoFn):  # type: ignore[misc]
         yield beam.pvalue.TaggedOutput(_SUMS, (name.of_all_series().encode(), to_bytes(sums)))
 
 
-class _Sum(beam.DoFn):  # type: ignore[misc]
+class _Sum(beam.DoFn):
     def __init__(self, rules: CleaningRules) -> None:
         self._rules = rules
 

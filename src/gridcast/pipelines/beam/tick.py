@@ -37,7 +37,7 @@ def run_tick(job: TickJob) -> None:
     run_bounded(assemble)
 
 
-class _Forecast(beam.DoFn):  # type: ignore[misc]
+class _Forecast(beam.DoFn):
     def __init__(self, job: TickJob) -> None:
         self._directory = job.model.directory
         self._version = job.model.version
@@ -56,7 +56,7 @@ class _Forecast(beam.DoFn):  # type: ignore[misc]
         yield to_bytes(clean), to_bytes(forecasts)
 
 
-class _Commit(beam.DoFn):  # type: ignore[misc]
+class _Commit(beam.DoFn):
     def __init__(self, job: TickJob) -> None:
         self._path = job.store
         self._log_offset = job.log_offset

@@ -1,0 +1,189 @@
+"""`gridcast stream`, `forecast` and `score`: readings arrive, forecasts go out, and are held to account."""
+
+import re
+import signal
+import threading
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Annotated
+
+import polars as pl
+import typer
+
+from gridcast.cli.options import ConfigOption, DryRunOption, Format, FormatOption
+from gridcast.cli.output import progress, show
+from gridcast.domain.errors import UsageError
+
+
+def stream(
+    config: ConfigOption = None,
+    last: Annotated[str, typer.Option(help="Replay this much of the newest raw readings: P7D, PT12H.")] = "P7D",
+    every: Annotated[str, typer.Option(help="How much data arrives before each tick.")] = "PT1H",
+    speed: Annotated[
+        float | None, typer.Option(min=0.001, help="Times faster than life. [default: as fast as it goes]")
+    ] = None,
+    output: FormatOption = Format.TABLE,
+) -> None:
+    """Replay readings through the real-time path: clean them and issue a new forecast at every tick.
+
+    A replay that was stopped or killed goes on where it ended and comes to the same result. SIGTERM and Ctrl-C finish
+    the tick in hand.
+
+    Examples:
+      gridcast stream --last P7D
+      gridcast stream --last PT6H --speed 3600
+    """
+    from gridcast.cli.installation import Installation
+    from gridcast.ingestion.raw import read_readings
+    from gridcast.pipelines.beam.tick import run_tick
+    from gridcast.workflows.stream_readings import Stream, pacer, replay
+
+    span, step = _duration(last), _duration(every)
+    here = Installation.open(config)
+    processed, model = here.processed(), here.champion()
+    start = processed.observed_until - span
+    raw = read_readings(here.workspace.raw, start=start - timedelta(days=here.settings.pipeline.stream.warm_start_days))
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    issued: list[datetime] = []
+    with here.store() as store, progress("replaying", total=span / step) as tell:
+        live = Stream(store, here.workspace.store, processed, here.rules(processed), model, run_tick)
+        live.warm_start(raw, start=start, days=here.settings.pipeline.stream.warm_start_days)
+        pause = pacer(interval=step, speed=speed, stop=stop)
+        for issue_time in replay(live, raw, start=start, step=step, pause=pause):
+            issued.append(issue_time)
+            tell((issue_time - start) / step, f"{issue_time:%Y-%m-%d %H:%MZ}")
+        counts = store.counts()
+        newest = store.newest_issue_time()
+    show(
+        {"ticks": len(issued), "model_version": model.version, "newest_issue_time": newest, "rows": counts},
+        last_line=f"{'stopped after' if stop.is_set() else 'replayed'} {len(issued)} ticks with model {model.version}; "
+        f"{counts['forecasts']:,} forecast rows in {here.workspace.store}, newest issued for {_time(newest)}.",
+        output=output,
+    )
+
+
+def forecast(
+    config: ConfigOption = None,
+    as_of: Annotated[
+        str | None, typer.Option(help="Forecast with what was known then, e.g. 2008-06-29T06:00Z. [default: newest]")
+    ] = None,
+    series: Annotated[list[str] | None, typer.Option(help="Only these series; repeat the option.")] = None,
+    to: Annotated[Path | None, typer.Option(help="Also write the rows to this .csv or .parquet file.")] = None,
+    dry_run: DryRunOption = False,
+    output: FormatOption = Format.TABLE,
+) -> None:
+    """Issue one forecast with the champion and keep it in the store.
+
+    Examples:
+      gridcast forecast --series system
+      gridcast forecast --as-of 2008-06-29T06:00Z --to tonight.csv
+    """
+    from gridcast.cli.installation import Installation
+    from gridcast.domain.quantiles import QUANTILE_COLUMNS
+    from gridcast.models.tensorflow.serving import Forecaster
+    from gridcast.workflows.issue_forecast import Known, issue_forecast
+
+    here = Installation.open(config)
+    processed = here.processed()
+    wanted = [each.series_id for each in processed.hierarchy.select(series or processed.hierarchy.ids)]
+    issue_time = processed.observed_until if as_of is None else _moment(as_of)
+    known = Known(
+        processed.readings().filter(pl.col("available_at") <= issue_time),
+        processed.weather(),
+        processed.holidays(),
+        processed.hierarchy,
+    )
+    model = here.champion()
+    rows = issue_forecast(
+        Forecaster.load(model.directory), known, issue_time=issue_time, model_version=model.version
+    ).filter(pl.col("series_id").is_in(wanted))
+    if not dry_run:
+        with here.store() as store:
+            store.save_forecasts(rows)
+    if to is not None:
+        _write(rows, to)
+    shown = rows.select("series_id", "valid_time", *QUANTILE_COLUMNS, "degraded_because")
+    degraded = rows.filter(pl.col("degraded_because") != "").height
+    show(
+        {"issue_time": issue_time, "model_version": model.version, "forecasts": shown.to_dicts()},
+        rows=shown.to_dicts() if len(wanted) == 1 else _peaks(shown),
+        last_line=f"{'would issue' if dry_run else 'issued'} {rows.height:,} rows for {len(wanted)} series at "
+        f"{_time(issue_time)} with model {model.version}; {degraded:,} of them degraded.",
+        output=output,
+    )
+
+
+def score(
+    config: ConfigOption = None,
+    last: Annotated[str, typer.Option(help="Of the forecasts issued in this last time.")] = "P28D",
+    output: FormatOption = Format.TABLE,
+) -> None:
+    """Score every stored forecast whose actuals are in, and keep the scores in the store.
+
+    Example:
+      gridcast score --format json
+    """
+    from gridcast.cli.installation import Installation
+    from gridcast.evaluation.scorecard import scorecard
+    from gridcast.workflows.score_forecasts import score_forecasts
+
+    here = Installation.open(config)
+    with here.store() as store:
+        points = score_forecasts(store, here.processed(), last=_duration(last))
+    by_lead = scorecard(points, by=["lead_bucket"]) if points.height else pl.DataFrame()
+    shown = ("lead_bucket", "forecaster", "n", "pinball_mw", "mae_mw", "coverage_80", "skill_pinball_vs_naive")
+    issues = points["issue_time"].n_unique() if points.height else 0
+    show(
+        {"issues": issues, "by_lead": by_lead.to_dicts()},
+        rows=by_lead.select(shown).to_dicts() if points.height else (),
+        last_line=f"scored {issues} issued forecasts in {here.workspace.store}.",
+        output=output,
+    )
+
+
+def _peaks(rows: pl.DataFrame) -> Sequence[dict[str, object]]:
+    """The hour of each series' highest median, a table short enough for a screen."""
+    highest = rows.sort("p50", descending=True).group_by("series_id", maintain_order=True).first()
+    return (
+        highest.sort("series_id")
+        .select("series_id", pl.col("valid_time").alias("peak_at"), "p05", "p50", "p95")
+        .to_dicts()
+    )
+
+
+def _write(rows: pl.DataFrame, path: Path) -> None:
+    if path.suffix not in {".csv", ".parquet"}:
+        raise UsageError(f"--to {path}: expected a name ending in .csv or .parquet.")
+    try:
+        rows.write_csv(path) if path.suffix == ".csv" else rows.write_parquet(path)
+    except OSError as error:
+        raise UsageError(f"--to {path}: {error.strerror or error}; expected a file gridcast may write.") from error
+
+
+def _duration(text: str) -> timedelta:
+    found = re.fullmatch(r"P(?:(?P<days>\d+)D)?(?:T(?:(?P<hours>\d+)H)?(?:(?P<minutes>\d+)M)?)?", text)
+    length = (
+        timedelta(**{unit: int(value) for unit, value in found.groupdict().items() if value}) if found else timedelta(0)
+    )
+    if length <= timedelta(0):
+        raise UsageError(f"{text!r} is not a duration; expected ISO 8601 such as P7D, PT1H or PT15M.")
+    return length
+
+
+def _moment(text: str) -> datetime:
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise UsageError(f"{text!r} is not a time; expected ISO 8601 such as 2008-06-29T06:00Z.") from error
+    if moment.tzinfo is None:
+        raise UsageError(
+            f"{text!r} has no UTC offset; expected one, such as 2008-06-29T06:00Z or 2008-06-29T06:00-05:00."
+        )
+    return moment.astimezone(UTC)
+
+
+def _time(moment: datetime | None) -> str:
+    return "never" if moment is None else f"{moment:%Y-%m-%d %H:%MZ}"

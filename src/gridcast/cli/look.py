@@ -1,0 +1,97 @@
+"""`gridcast report` and `gridcast status`: what a person looks at."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from gridcast.cli.options import ConfigOption, Format, FormatOption
+from gridcast.cli.output import show
+
+
+def report(
+    config: ConfigOption = None,
+    to: Annotated[Path | None, typer.Option(help="Write here. [default: report.html in the data folder]")] = None,
+    picture: Annotated[
+        Path | None, typer.Option(help="Also draw the headline as a picture into this .png file.")
+    ] = None,
+    output: FormatOption = Format.TABLE,
+) -> None:
+    """Write one self-contained page: forecasts, accuracy, calibration, data quality, model card.
+
+    Example:
+      gridcast report --to /tmp/report.html
+    """
+    from gridcast.cli.installation import Installation
+    from gridcast.dashboards.report.content import Targets
+    from gridcast.dashboards.report.gather import gather
+    from gridcast.dashboards.report.html import render_report
+    from gridcast.dashboards.report.picture import render_picture
+    from gridcast.workflows.backtest import Backtest
+
+    here = Installation.open(config)
+    settings = here.settings.app.report
+    with here.store() as store:
+        content = gather(
+            here.processed(),
+            store=store,
+            backtest=Backtest.read(here.workspace.backtest),
+            model=here.registry().champion(),
+            title=settings.title,
+            targets=Targets(
+                skill_vs_naive=settings.min_skill_vs_naive,
+                skill_vs_linear=settings.min_skill_vs_linear,
+                coverage_80=settings.coverage_80,
+            ),
+            generated_at=datetime.now(UTC),
+            reproduce=[
+                f"gridcast {each}" for each in ("ingest", "prepare", "train", "backtest", "promote", "stream", "report")
+            ],
+        )
+    path = render_report(content, to or here.workspace.report)
+    if picture is not None:
+        render_picture(content, picture)
+    drawn = f" and {picture}" if picture is not None else ""
+    show(
+        {"report": path, "picture": picture, "headline": dict(content.headline)},
+        last_line=f"wrote {path}{drawn}.",
+        output=output,
+    )
+
+
+def status(config: ConfigOption = None, output: FormatOption = Format.TABLE) -> None:
+    """Say what is there, how fresh it is and which model is in charge.
+
+    Example:
+      gridcast status --format json
+    """
+    from gridcast.cli.installation import Installation
+    from gridcast.workflows.show_status import show_status
+
+    here = Installation.open(config)
+    with here.store() as store:
+        found = show_status(
+            here.workspace,
+            registry=here.registry(),
+            store=store,
+            max_reading_age=here.settings.app.status.max_reading_age,
+        )
+    facts: dict[str, Any] = {**found.facts, "late_series": found.late_series}
+    show(
+        {**facts, "events": found.events.to_dicts()},
+        rows=[
+            *({"what": name.replace("_", " "), "state": _state(value)} for name, value in facts.items()),
+            *({"what": f"event {each['kind']}", "state": each["message"]} for each in found.events.tail(5).to_dicts()),
+        ],
+        last_line=found.verdict,
+        output=output,
+    )
+
+
+def _state(value: object) -> str:
+    if isinstance(value, list):
+        return ", ".join(value) or "none"
+    if value is None:
+        return "none"
+    return f"{value:%Y-%m-%d %H:%MZ}" if isinstance(value, datetime) else str(value)

@@ -1,0 +1,131 @@
+"""`gridcast train`, `backtest` and `promote`: from clean history to a model in charge."""
+
+import getpass
+from typing import Annotated
+
+import typer
+
+from gridcast.cli.options import ConfigOption, DryRunOption, Format, FormatOption
+from gridcast.cli.output import progress, remark, show
+
+ModelOption = Annotated[str, typer.Option("--model", help="Version number or alias: champion, challenger.")]
+
+
+def train(
+    config: ConfigOption = None,
+    again: Annotated[bool, typer.Option("--again", help="Train even if an equal model is registered.")] = False,
+    output: FormatOption = Format.TABLE,
+) -> None:
+    """Train the quantile network on data/processed and register it as the challenger.
+
+    The newest days are kept unseen, so that a backtest can judge the model. A model that was trained on the same data
+    with the same settings is reused.
+
+    Example:
+      GRIDCAST_MODEL__TRAINING__SEED=7 gridcast train
+    """
+    from gridcast.cli.installation import Installation
+    from gridcast.workflows.train_model import train_model
+
+    here = Installation.open(config)
+    processed, settings = here.processed(), here.settings.model
+    with progress("training", total=settings.training.epochs) as tell:
+        model, reused = train_model(
+            processed,
+            here.registry(),
+            workspace=here.workspace,
+            network=settings.network,
+            training=settings.training,
+            horizon=settings.horizon,
+            judge_days=settings.backtest.days,
+            on_progress=tell,
+            again=again,
+        )
+    seconds = model.metrics.get("train_seconds", 0.0)
+    show(
+        {"version": model.version, "reused": reused, "metrics": dict(model.metrics), "params": dict(model.params)},
+        rows=[{"measure": name, "value": value} for name, value in sorted(model.metrics.items())],
+        last_line=f"reused model {model.version}, trained from the same data and settings."
+        if reused
+        else f"trained model {model.version} in {seconds:.0f} s on data until {model.tags['trained_until'][:16]}Z; "
+        'it is the challenger. Next: "gridcast backtest".',
+        output=output,
+    )
+
+
+def backtest(
+    config: ConfigOption = None,
+    model: ModelOption = "challenger",
+    days: Annotated[int | None, typer.Option(help="Judge on this many newest days. [default: backtest.days]")] = None,
+    output: FormatOption = Format.TABLE,
+) -> None:
+    """Judge a model on daily origins over the last weeks, against the weekly naive and a linear regression.
+
+    Temperatures are the observed ones (ex-post). Without a challenger the champion is judged.
+
+    Examples:
+      gridcast backtest --format json
+      gridcast backtest --model 3 --days 28
+    """
+    from gridcast.cli.installation import Installation
+    from gridcast.cli.judging import judge
+    from gridcast.evaluation.scorecard import scorecard
+
+    here = Installation.open(config)
+    registry = here.registry()
+    known = {alias for each in registry.versions() for alias in each.aliases}
+    chosen = registry.get("champion" if model == "challenger" and "challenger" not in known else model)
+    remark(f"judging model {chosen.version} …")
+    result = judge(here, chosen, days=days)
+    result.write(here.workspace.backtest)
+    figures = {name: float(value) for name, value in result.headline.items() if value is not None}
+    registry.add_metrics(chosen.version, {f"backtest_{name}": value for name, value in figures.items()})
+    by_lead = scorecard(result.points, by=["lead_bucket"])
+    shown = ("lead_bucket", "forecaster", "n", "pinball_mw", "mae_mw", "wape", "coverage_80", "skill_pinball_vs_naive")
+    head = result.headline
+    show(
+        {**head, "model_version": chosen.version, "origins": len(result.origins), "by_lead": by_lead.to_dicts()},
+        rows=by_lead.select(shown).rename({"skill_pinball_vs_naive": "skill_vs_naive"}).to_dicts(),
+        last_line=f"model {chosen.version} over {len(result.origins)} daily origins, {head['n']:,} points: mean "
+        f"pinball {figures['pinball_model']:.3f} MW, {figures['skill_pinball_vs_naive']:.1%} below the weekly naive "
+        f"and {figures['skill_pinball_vs_linear']:.1%} below the linear baseline; the 80 % band covers "
+        f"{figures['coverage_80']:.1%}; system MAPE {figures['mape_system']:.2%}.",
+        output=output,
+    )
+
+
+def promote(
+    config: ConfigOption = None,
+    model: ModelOption = "challenger",
+    actor: Annotated[str | None, typer.Option(help="Who decides. [default: the user logged in]")] = None,
+    dry_run: DryRunOption = False,
+    output: FormatOption = Format.TABLE,
+) -> None:
+    """Put a model in charge, if it beats the weekly naive and the champion on weeks neither has seen.
+
+    Exit code 3 and the reason if it does not; the champion stays.
+
+    Example:
+      gridcast promote --model 2 --dry-run
+    """
+    from gridcast.cli.installation import Installation
+    from gridcast.cli.judging import judge
+    from gridcast.workflows.promote_model import promote_model
+
+    here = Installation.open(config)
+    with here.store() as store:
+        done = promote_model(
+            here.registry(),
+            store,
+            version=model,
+            gate=here.settings.model.gate,
+            judge=lambda each, unseen: judge(here, each, unseen_since=unseen, with_linear=False),
+            actor=actor or getpass.getuser(),
+            dry_run=dry_run,
+        )
+    verb = "would be promoted" if dry_run else "is champion" if done.changed else "stays champion"
+    show(
+        {"version": done.version, "previous": done.previous, "reason": done.reason, "changed": done.changed},
+        last_line=f"model {done.version} {verb}: {done.reason}.",
+        output=output,
+    )

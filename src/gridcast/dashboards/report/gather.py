@@ -1,0 +1,134 @@
+"""Everything the report shows, read from one installation's files."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+
+import polars as pl
+
+from gridcast.dashboards.report.content import ReportContent, Targets
+from gridcast.domain.quantiles import QUANTILE_COLUMNS
+from gridcast.domain.tables import earliest, latest
+from gridcast.evaluation.calibration import calibration
+from gridcast.evaluation.metrics import seasonal_scale
+from gridcast.evaluation.scorecard import scorecard
+from gridcast.quality.summary import quality_summary
+from gridcast.registry.mlflow_registry import RegisteredModel
+from gridcast.store.sqlite import Store
+from gridcast.workflows.backtest import Backtest
+from gridcast.workflows.processed import Processed
+from gridcast.workflows.score_forecasts import score_forecasts
+
+REPLAY = timedelta(days=28)
+"""Issued forecasts that are scored."""
+FAN_PAST = timedelta(days=3)
+"""Actuals shown before the issue time of the fan charts."""
+
+
+def gather(
+    processed: Processed,
+    *,
+    store: Store,
+    backtest: Backtest | None,
+    model: RegisteredModel | None,
+    title: str,
+    targets: Targets,
+    generated_at: datetime,
+    reproduce: Sequence[str],
+) -> ReportContent:
+    """The report's content; what was not run yet is left out."""
+    system = next(each.series_id for each in processed.hierarchy.series if each.parent_id is None)
+    fan = _fan(store, processed)
+    issue = fan["issue_time"].max() if fan.height else None
+    readings = processed.readings(start=issue - FAN_PAST if isinstance(issue, datetime) else processed.observed_until)
+    replay, note = _replay(store, processed)
+    points = pl.DataFrame() if backtest is None else backtest.points
+    scales = _scales(processed) if points.height else {}
+    return ReportContent(
+        title=title,
+        generated_at=generated_at,
+        system_id=system,
+        time_zones=processed.hierarchy.time_zones,
+        headline={} if backtest is None else backtest.headline,
+        targets=targets,
+        measured="" if backtest is None else _measured(backtest),
+        fan=fan,
+        actuals=readings.select("series_id", "valid_time", "load_mw", "quality"),
+        accuracy_by_lead=scorecard(points, by=["lead_bucket"]) if points.height else points,
+        accuracy_by_series=scorecard(points, by=["series_id"], scales_mw=scales) if points.height else points,
+        calibration=calibration(points) if points.height else points,
+        data_quality=quality_summary(processed.quality_counts()),
+        replay=replay,
+        replay_note=note,
+        model_card={} if model is None else model_card(model),
+        reproduce=reproduce,
+    )
+
+
+def model_card(model: RegisteredModel) -> Mapping[str, str]:
+    """What an auditor asks of a model, in order."""
+    tags, params = model.tags, model.params
+    facts = {
+        "Version": f"{model.version} ({', '.join(model.aliases) or 'no alias'})",
+        "Registered": f"{model.created_at:%Y-%m-%d %H:%M} UTC",
+        "Intended use": "Load of the series it was trained on, as quantiles, for operating and buying decisions up to "
+        f"{params.get('horizon', '?')} ahead. Not for billing, and not for series it has never seen.",
+        "Training data": f"{tags.get('trained_from', '?')[:16]} to {tags.get('trained_until', '?')[:16]} UTC, "
+        f"{params.get('series', '?')} series",
+        "Data fingerprint": tags.get("data_fingerprint", "?"),
+        "Code revision": tags.get("git_revision", "?"),
+        "Seed": params.get("training.seed", "?"),
+        "Promoted because": tags.get("promoted_because", "not promoted"),
+        "Promoted by": tags.get("promoted_by", "–"),
+        "Known limits": "Judged with observed temperatures: with a weather forecast errors are larger. Loads beyond "
+        "anything in the training data are extrapolated.",
+    }
+    measured = {
+        name.removeprefix("backtest_").replace("_", " ").capitalize(): f"{value:.4g}"
+        for name, value in sorted(model.metrics.items())
+    }
+    return {**facts, **measured}
+
+
+def _fan(store: Store, processed: Processed) -> pl.DataFrame:
+    """The newest forecast whose whole horizon has passed, so that actuals can be seen beside it; else the newest."""
+    newest = store.newest_issue_time()
+    if newest is None:
+        return pl.DataFrame()
+    recent = store.forecasts(start=newest - timedelta(days=8), end=newest + timedelta(microseconds=1))
+    ends = recent.group_by("issue_time").agg(pl.col("valid_time").max())
+    passed = ends.filter(pl.col("valid_time") < processed.observed_until)
+    chosen = (passed if passed.height else ends)["issue_time"].max()
+    return recent.filter(pl.col("issue_time") == chosen).select(
+        "series_id", "issue_time", "valid_time", *QUANTILE_COLUMNS
+    )
+
+
+def _replay(store: Store, processed: Processed) -> tuple[pl.DataFrame, str]:
+    points = score_forecasts(store, processed, last=REPLAY)
+    if points.is_empty():
+        return points, ""
+    times = points["issue_time"]
+    first, last = earliest(times), latest(times)
+    note = (
+        f"{times.n_unique()} forecasts of every series, issued {first:%Y-%m-%d %H:%M} to {last:%Y-%m-%d %H:%M} UTC "
+        "as readings arrived, scored where a measurement has come in."
+    )
+    return scorecard(points, by=["lead_bucket"]), note
+
+
+def _measured(backtest: Backtest) -> str:
+    first, last = backtest.origins[0], backtest.origins[-1]
+    return (
+        f"Model {backtest.model_version}, {len(backtest.origins)} daily forecasts issued {first:%Y-%m-%d} to "
+        f"{last:%Y-%m-%d}, each over the full horizon, with observed temperatures (ex-post); estimated loads are not "
+        "scored."
+    )
+
+
+def _scales(processed: Processed) -> dict[str, float]:
+    season = timedelta(days=7) // processed.interval
+    year = processed.readings(start=processed.observed_until - timedelta(days=365))
+    return {
+        str(series): seasonal_scale(rows["load_mw"].to_numpy(), season=season)
+        for (series,), rows in year.group_by("series_id", maintain_order=True)
+    }
