@@ -1,5 +1,6 @@
 """The command line: where settings, stores, pipelines and recipes are put together."""
 
+import logging
 import os
 import sys
 
@@ -10,6 +11,7 @@ def main() -> None:
     """Run `gridcast`; known failures end with one message and their exit code, never with a traceback."""
     from gridcast.cli.app import app
 
+    _quiet_libraries()
     try:
         app()
     except GridcastError as error:
@@ -26,3 +28,10 @@ def main() -> None:
             "to see where, and report it.\n"
         )
         sys.exit(1)
+
+
+def _quiet_libraries() -> None:
+    """Let libraries speak of trouble only: this must be set before they are loaded."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
+    logging.getLogger().addFilter(lambda record: not record.getMessage().startswith("apitools not found"))

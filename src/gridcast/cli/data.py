@@ -1,6 +1,6 @@
 """`gridcast ingest` and `gridcast prepare`: readings in, clean history out."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -91,12 +91,19 @@ def prepare(
     complete = 1 - (int(summary["missing"].sum()) + int(summary["bad"].sum())) / max(rows, 1)
     show(
         {"reused": reused, "observed_until": processed.observed_until, "quality": summary.to_dicts()},
-        rows=summary.to_dicts(),
+        rows=[_quality_row(each) for each in summary.to_dicts()],
         last_line=f"{'reused' if reused else 'prepared'} {rows:,} clean intervals of {len(processed.hierarchy.ids)} "
         f"series in {processed.directory}, {complete:.1%} with a load, until "
         f"{processed.observed_until:%Y-%m-%d %H:%MZ}.",
         output=output,
     )
+
+
+def _quality_row(row: dict[str, Any]) -> dict[str, Any]:
+    """A row of the quality summary, narrow enough for a screen: the rules that changed anything in one column."""
+    counted = ("series_id", "rows", "good", "estimated", "edited", "bad", "missing", "removed")
+    rules = {name: value for name, value in row.items() if name not in {*counted, "completeness"} and value}
+    return {**{name: row[name] for name in counted}, "changed by": _reasons(rules) or "–"}
 
 
 def _reasons(rejected: dict[str, int]) -> str:

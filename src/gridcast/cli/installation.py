@@ -1,6 +1,5 @@
 """One installation: its settings and files, opened by the commands as they need them."""
 
-import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -30,8 +29,6 @@ class Installation:
         Raises:
             UsageError: the configuration cannot be used.
         """
-        logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
-        logging.getLogger().addFilter(lambda record: not record.getMessage().startswith("apitools not found"))
         default = Path("config")
         directory = config if config is not None or not default.is_dir() else default
         settings = load_settings(directory)

@@ -3,12 +3,10 @@
 import re
 import signal
 import threading
-from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated
 
-import polars as pl
 import typer
 
 from gridcast.cli.options import ConfigOption, DryRunOption, Format, FormatOption
@@ -81,6 +79,9 @@ def forecast(
       gridcast forecast --series system
       gridcast forecast --as-of 2008-06-29T06:00Z --to tonight.csv
     """
+    import polars as pl
+
+    from gridcast.cli.forecast_rows import peaks, write
     from gridcast.cli.installation import Installation
     from gridcast.domain.quantiles import QUANTILE_COLUMNS
     from gridcast.models.tensorflow.serving import Forecaster
@@ -104,12 +105,12 @@ def forecast(
         with here.store() as store:
             store.save_forecasts(rows)
     if to is not None:
-        _write(rows, to)
+        write(rows, to)
     shown = rows.select("series_id", "valid_time", *QUANTILE_COLUMNS, "degraded_because")
     degraded = rows.filter(pl.col("degraded_because") != "").height
     show(
         {"issue_time": issue_time, "model_version": model.version, "forecasts": shown.to_dicts()},
-        rows=shown.to_dicts() if len(wanted) == 1 else _peaks(shown),
+        rows=shown.to_dicts() if len(wanted) == 1 else peaks(shown),
         last_line=f"{'would issue' if dry_run else 'issued'} {rows.height:,} rows for {len(wanted)} series at "
         f"{_time(issue_time)} with model {model.version}; {degraded:,} of them degraded.",
         output=output,
@@ -133,7 +134,7 @@ def score(
     here = Installation.open(config)
     with here.store() as store:
         points = score_forecasts(store, here.processed(), last=_duration(last))
-    by_lead = scorecard(points, by=["lead_bucket"]) if points.height else pl.DataFrame()
+    by_lead = scorecard(points, by=["lead_bucket"]) if points.height else points
     shown = ("lead_bucket", "forecaster", "n", "pinball_mw", "mae_mw", "coverage_80", "skill_pinball_vs_naive")
     issues = points["issue_time"].n_unique() if points.height else 0
     show(
@@ -142,25 +143,6 @@ def score(
         last_line=f"scored {issues} issued forecasts in {here.workspace.store}.",
         output=output,
     )
-
-
-def _peaks(rows: pl.DataFrame) -> Sequence[dict[str, object]]:
-    """The hour of each series' highest median, a table short enough for a screen."""
-    highest = rows.sort("p50", descending=True).group_by("series_id", maintain_order=True).first()
-    return (
-        highest.sort("series_id")
-        .select("series_id", pl.col("valid_time").alias("peak_at"), "p05", "p50", "p95")
-        .to_dicts()
-    )
-
-
-def _write(rows: pl.DataFrame, path: Path) -> None:
-    if path.suffix not in {".csv", ".parquet"}:
-        raise UsageError(f"--to {path}: expected a name ending in .csv or .parquet.")
-    try:
-        rows.write_csv(path) if path.suffix == ".csv" else rows.write_parquet(path)
-    except OSError as error:
-        raise UsageError(f"--to {path}: {error.strerror or error}; expected a file gridcast may write.") from error
 
 
 def _duration(text: str) -> timedelta:

@@ -29,16 +29,16 @@ def train(
 
     here = Installation.open(config)
     processed, settings = here.processed(), here.settings.model
-    with progress("training", total=settings.training.epochs) as tell:
+    with progress("training", total=1.0) as tell:
         model, reused = train_model(
             processed,
             here.registry(),
-            workspace=here.workspace,
-            network=settings.network,
+            scratch=here.workspace.data_dir / "export",
+            size=settings.network,
             training=settings.training,
             horizon=settings.horizon,
             judge_days=settings.backtest.days,
-            on_progress=tell,
+            on_progress=lambda at: tell(at.done, f"epoch {at.epoch}/{at.epochs}, held-out loss {at.held_out_loss:.4f}"),
             again=again,
         )
     seconds = model.metrics.get("train_seconds", 0.0)

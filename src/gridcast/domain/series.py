@@ -1,8 +1,10 @@
 """Series (anything whose demand we forecast) and the hierarchy they sum up in."""
 
 import enum
+import functools
 import zoneinfo
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from gridcast.domain.errors import UsageError
@@ -40,22 +42,23 @@ class Hierarchy:
     """The tree of series: children are measured or derived, parents are sums of their children.
 
     Raises:
-        UsageError: a series is named twice, or a parent is not a series of the tree.
+        UsageError: a series is named twice, a parent is not a series of the tree, or a series is above itself.
     """
 
     series: tuple[Series, ...]
 
     def __post_init__(self) -> None:
-        ids = [each.series_id for each in self.series]
-        doubled = sorted({each for each in ids if ids.count(each) > 1})
+        ids = Counter(each.series_id for each in self.series)
+        doubled = sorted(each for each, count in ids.items() if count > 1)
         if doubled:
             raise UsageError(f"series {doubled} are defined more than once; give each series one definition.")
         for each in self.series:
             if each.parent_id is not None and each.parent_id not in ids:
                 raise UsageError(
                     f"series {each.series_id!r} has the parent {each.parent_id!r}, which is not a series; "
-                    f"expected one of {ids}."
+                    f"expected one of {list(ids)}."
                 )
+        _require_no_circle(self.parents)
 
     @property
     def ids(self) -> tuple[str, ...]:
@@ -98,8 +101,27 @@ def require_time_zone(name: str, *, owner: str) -> None:
     Raises:
         UsageError: the name is unknown.
     """
-    if name not in zoneinfo.available_timezones():
+    if name not in _time_zones():
         raise UsageError(
             f"{owner}: {name!r} is not an IANA time zone; expected a name such as 'Europe/London' or "
             "'America/New_York'."
         )
+
+
+@functools.cache
+def _time_zones() -> frozenset[str]:
+    """Every IANA name; "Factory" and "localtime", which a machine may list among them, name no place's clock."""
+    return frozenset(zoneinfo.available_timezones() - {"Factory", "localtime"})
+
+
+def _require_no_circle(parents: Mapping[str, str]) -> None:
+    rooted: set[str] = set()
+    for series_id in parents:
+        path: list[str] = []
+        above: str | None = series_id
+        while above is not None and above not in rooted:
+            if above in path:
+                raise UsageError(f"series {above!r} is above itself in the hierarchy; expected a tree.")
+            path.append(above)
+            above = parents.get(above)
+        rooted.update(path)

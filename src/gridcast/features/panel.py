@@ -54,10 +54,14 @@ class Panel:
             )
         return steps
 
+    def moment(self, position: int) -> datetime:
+        """Start of the interval at a position, UTC; one past the last is the end of the grid."""
+        return _aware(self.time[0]) + position * self.interval
+
     @property
     def end(self) -> datetime:
         """Exclusive end of the grid, UTC."""
-        return _aware(self.time[-1]) + self.interval
+        return self.moment(len(self.time))
 
     def with_temperature(self, temperature_c: Floats) -> "Panel":
         """The same panel with another temperature (time,)."""

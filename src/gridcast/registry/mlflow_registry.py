@@ -1,12 +1,16 @@
 """Registered models on MLflow: one run, one artefact folder and one version number for each training."""
 
+import contextlib
+import fcntl
 import logging
 import os
-from collections.abc import Mapping
+import shutil
+import sqlite3
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from urllib.parse import unquote, urlparse
+from urllib.parse import quote
 
 from gridcast.domain.errors import GridcastError
 
@@ -17,6 +21,7 @@ from mlflow.entities.model_registry import ModelVersion as MlflowVersion
 from mlflow.exceptions import MlflowException
 from mlflow.models import Model
 from mlflow.tracking import MlflowClient
+from sqlalchemy.exc import SQLAlchemyError
 
 CHAMPION = "champion"
 """Alias of the version in charge."""
@@ -25,6 +30,7 @@ CHALLENGER = "challenger"
 
 _NAME = "gridcast"
 _ARTEFACT = "model"
+_FLAVOUR = {"saved_model": "saved_model", "litert": "model.tflite", "signature": "signature.json"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +49,10 @@ class RegisteredModel:
 class Registry:
     """The models of one installation, in an SQLite database beside their artefacts."""
 
-    def __init__(self, client: MlflowClient, experiment_id: str) -> None:
+    def __init__(self, client: MlflowClient, experiment_id: str, home: Path) -> None:
         self._client = client
         self._experiment_id = experiment_id
+        self._home = home
 
     @classmethod
     def open(cls, directory: Path) -> "Registry":
@@ -57,21 +64,19 @@ class Registry:
         logging.getLogger("mlflow").setLevel(logging.WARNING)
         logging.getLogger("alembic").setLevel(logging.WARNING)
         home = directory.resolve()
-        uri = f"sqlite:///{home / 'mlflow.db'}"
-        try:
+        uri = f"sqlite:///{quote(str(home / 'mlflow.db'))}"
+        with _told(directory):
             home.mkdir(parents=True, exist_ok=True)
-            client = MlflowClient(tracking_uri=uri, registry_uri=uri)
-            experiment = client.get_experiment_by_name(_NAME)
-            if experiment is not None:
-                return cls(client, experiment.experiment_id)
-            created = client.create_experiment(_NAME, artifact_location=(home / "artefacts").as_uri())
-            client.create_registered_model(_NAME)
-        except (OSError, MlflowException) as error:
-            raise GridcastError(
-                f"registry {directory}: {_first_line(error)}; expected a folder gridcast may write to, "
-                "new or made by gridcast."
-            ) from error
-        return cls(client, created)
+            with _alone_in(home):
+                _require_own_database(home / "mlflow.db")
+                client = MlflowClient(tracking_uri=uri, registry_uri=uri)
+                experiment = client.get_experiment_by_name(_NAME)
+                if experiment is not None:
+                    return cls(client, experiment.experiment_id, home)
+                if not client.search_registered_models(f"name = '{_NAME}'"):
+                    client.create_registered_model(_NAME)
+                created = client.create_experiment(_NAME, artifact_location=(home / "artefacts").as_uri())
+        return cls(client, created, home)
 
     def register(
         self,
@@ -90,20 +95,23 @@ class Registry:
             metrics: what training measured.
             tags: lineage, such as data hash and git revision.
             pip_requirements: exact packages that can run the artefact.
+
+        Raises:
+            GridcastError: the artefact cannot be read or the registry cannot be written; no version was made.
         """
-        run = self._client.create_run(self._experiment_id, tags=dict(tags))
-        run_id = run.info.run_id
-        self._client.log_batch(run_id, params=[Param(key, str(value)) for key, value in params.items()])
-        self._log_metrics(run_id, metrics)
-        self._client.log_artifacts(run_id, str(artefact), _ARTEFACT)
-        description = Model(artifact_path=_ARTEFACT, run_id=run_id)
-        description.add_flavor("gridcast", saved_model="saved_model", litert="model.tflite", signature="signature.json")
-        self._client.log_text(run_id, description.to_yaml(), f"{_ARTEFACT}/MLmodel")
-        self._client.log_text(run_id, "\n".join(pip_requirements) + "\n", f"{_ARTEFACT}/requirements.txt")
-        self._client.set_terminated(run_id)
-        source = f"{run.info.artifact_uri}/{_ARTEFACT}"
-        made = self._client.create_model_version(_NAME, source=source, run_id=run_id, tags=dict(tags))
-        self.set_alias(CHALLENGER, str(made.version))
+        with _told(self._home):
+            run_id = self._client.create_run(self._experiment_id, tags=dict(tags)).info.run_id
+            self._client.log_batch(run_id, params=[Param(key, str(value)) for key, value in params.items()])
+            self._log_metrics(run_id, metrics)
+            folder = self._folder(run_id)
+            shutil.copytree(artefact, folder)
+            description = Model(artifact_path=_ARTEFACT, run_id=run_id)
+            description.add_flavor("gridcast", **_FLAVOUR)
+            (folder / "MLmodel").write_text(description.to_yaml(), encoding="utf-8")
+            (folder / "requirements.txt").write_text("\n".join((*pip_requirements, "")), encoding="utf-8")
+            self._client.set_terminated(run_id)
+            made = self._client.create_model_version(_NAME, source=folder.as_uri(), run_id=run_id, tags=dict(tags))
+            self.set_alias(CHALLENGER, str(made.version))
         return self.get(str(made.version))
 
     def get(self, version: str) -> RegisteredModel:
@@ -167,18 +175,53 @@ class Registry:
                 return None
             raise
 
+    def _folder(self, run_id: str) -> Path:
+        """Where MLflow looks for the artefact of a run, told from where the registry lies now."""
+        return self._home / "artefacts" / run_id / "artifacts" / _ARTEFACT
+
     def _describe(self, version: MlflowVersion) -> RegisteredModel:
         run = self._client.get_run(version.run_id)
         aliases = self._client.get_registered_model(_NAME).aliases
         return RegisteredModel(
             version=str(version.version),
-            directory=Path(unquote(urlparse(version.source).path)),
+            directory=self._folder(str(version.run_id)),
             created_at=datetime.fromtimestamp(version.creation_timestamp / 1000, UTC),
             aliases=tuple(sorted(alias for alias, named in aliases.items() if str(named) == str(version.version))),
             params=dict(run.data.params),
             metrics=dict(run.data.metrics),
             tags=dict(version.tags),
         )
+
+
+@contextlib.contextmanager
+def _told(directory: Path) -> Iterator[None]:
+    try:
+        yield
+    except (OSError, sqlite3.Error, SQLAlchemyError, MlflowException) as error:
+        raise GridcastError(
+            f"registry {directory}: {_first_line(error)}; expected a folder gridcast may write to, with free space, "
+            "new or made by gridcast."
+        ) from error
+
+
+@contextlib.contextmanager
+def _alone_in(home: Path) -> Iterator[None]:
+    """Let one process at a time create the database or bring its tables up to date."""
+    handle = os.open(home, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
+
+
+def _require_own_database(file: Path) -> None:
+    """Refuse at once what MLflow would try to open for minutes or would change."""
+    with contextlib.closing(sqlite3.connect(file, timeout=30)) as connection:
+        connection.execute("BEGIN IMMEDIATE")
+        tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+    if tables and "alembic_version" not in tables:
+        raise sqlite3.DatabaseError(f"mlflow.db has the tables {sorted(tables)}, which are not MLflow's")
 
 
 def _first_line(error: Exception) -> str:

@@ -3,7 +3,7 @@
 from datetime import timedelta
 from pathlib import Path
 
-from pydantic import BaseModel, Field, model_validator
+from pydantic import BaseModel, Field, field_validator, model_validator
 
 from gridcast.settings.pipeline import STRICT
 
@@ -14,6 +14,13 @@ class StatusSettings(BaseModel):
     model_config = STRICT
 
     max_reading_age: timedelta = timedelta(hours=3)
+
+    @field_validator("max_reading_age")
+    @classmethod
+    def _age_is_positive(cls, value: timedelta) -> timedelta:
+        if value <= timedelta(0):
+            raise ValueError("expected a duration above zero such as PT3H")
+        return value
 
 
 class ReportSettings(BaseModel):

@@ -40,7 +40,7 @@ class HierarchySettings(BaseModel):
 
     model_config = STRICT
 
-    system_id: str = Field("system", min_length=1)
+    system_id: str = Field(default="system", min_length=1)
     time_zone: str | None = None
 
     @field_validator("time_zone")
@@ -56,7 +56,7 @@ class BeamSettings(BaseModel):
 
     model_config = STRICT
 
-    buckets: int = Field(1, ge=1, le=256)
+    buckets: int = Field(default=1, ge=1, le=256)
 
 
 class StreamSettings(BaseModel):
@@ -64,7 +64,7 @@ class StreamSettings(BaseModel):
 
     model_config = STRICT
 
-    warm_start_days: int = Field(60, ge=45, le=400)
+    warm_start_days: int = Field(default=60, ge=45, le=400)
 
 
 class PipelineSettings(BaseModel):

@@ -2,6 +2,7 @@
 
 import difflib
 import os
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,17 @@ from pydantic_core import ErrorDetails
 from gridcast.domain.errors import UsageError
 
 _Path: TypeAlias = tuple[str | int, ...]
+
+_DURATION = "expected an ISO 8601 duration such as PT15M, PT1H or P14D"
+_SECTION = "expected keys and values below it; leave it out for its defaults"
+_IN_WORDS: Mapping[str, str] = {
+    "time_delta_parsing": _DURATION,
+    "time_delta_type": _DURATION,
+    "model_type": _SECTION,
+    "dataclass_type": _SECTION,
+    "path_type": "expected the path of a folder",
+}
+"""What pydantic says about Python's types, said about YAML."""
 
 Settings = TypeVar("Settings", bound=BaseModel)
 
@@ -53,7 +65,10 @@ def _parse(path: Path) -> _Document:
     if not isinstance(values, dict | None):
         raise UsageError(f"{path}:1: got a {type(values).__name__}; expected keys and values.")
     origins: dict[_Path, str] = {}
-    _collect_lines(root, (), path, origins)
+    try:
+        _collect_lines(root, (), path, origins)
+    except RecursionError as error:
+        raise UsageError(f"{path}: an anchor is used inside itself; expected values written out.") from error
     return _Document(values or {}, origins)
 
 
@@ -97,22 +112,28 @@ def _with_value(values: Mapping[str, Any], keys: Sequence[str], value: object) -
 
 def _explain(error: ErrorDetails, model: type[BaseModel], document: _Document, path: Path | None) -> str:
     at = error["loc"]
-    where = _origin(at, document.origins) or str(path or "built-in settings")
+    where = _origin(at, error["msg"], document.origins) or str(path or "built-in settings")
     if error["type"] in {"extra_forbidden", "unexpected_keyword_argument"}:
         accepted = sorted(_keys_at(model, at[:-1]))
         close = difflib.get_close_matches(str(at[-1]), accepted, n=1)
         hint = f" Did you mean {close[0]!r}?" if close else ""
         return f"{where}: unknown key {_dotted(at)!r}; accepted here are {', '.join(accepted)}.{hint}"
-    message = error["msg"].removeprefix("Value error, ").rstrip(".")
+    message = _IN_WORDS.get(error["type"], error["msg"].removeprefix("Value error, ").rstrip("."))
     received = "" if error["type"] in {"missing", "value_error"} else f" got {error['input']!r};"
     return f"{where}: {_dotted(at) or 'the file'}:{received} {message[:1].lower()}{message[1:]}."
 
 
-def _origin(at: _Path, origins: Mapping[_Path, str]) -> str | None:
-    """Where the nearest key at or above `at` was written; for a whole section, where an override below it was."""
-    overridden = [origin for key, origin in origins.items() if key[: len(at)] == at and not origin[-1].isdigit()]
-    above = (origins[at[:length]] for length in range(len(at), 0, -1) if at[:length] in origins)
-    return overridden[0] if at and overridden else next(above, None)
+def _origin(at: _Path, message: str, origins: Mapping[_Path, str]) -> str | None:
+    """Where the key that `message` is about was written: one below `at` that it names, or the nearest at or above."""
+    below = [key for key in origins if len(key) == len(at) + 1 and key[: len(at)] == at]
+    named = [origins[key] for key in below if re.search(_word(key[-1]), message)]
+    above = [origins[at[:length]] for length in range(len(at), 0, -1) if at[:length] in origins]
+    return next(iter(named + above), None)
+
+
+def _word(key: str | int) -> str:
+    """Pattern of a key in a sentence: 'time_zone' is also 'time zone'."""
+    return rf"\b{re.escape(str(key)).replace('_', '[_ ]')}\b"
 
 
 def _keys_at(section: Any, at: Sequence[str | int]) -> set[str]:

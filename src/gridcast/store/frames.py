@@ -36,7 +36,7 @@ def append(connection: sa.Connection, table: sa.Table, frame: pl.DataFrame) -> N
 
 def read(connection: sa.Connection, table: sa.Table, query: sa.Select[Any]) -> pl.DataFrame:
     """The rows `query` selects from `table`, typed; an empty result keeps its columns."""
-    rows = [tuple(row) for row in connection.execute(query)]
+    rows = connection.execute(query).cursor.fetchall()
     schema = {column.name: _SQL_TO_POLARS[type(column.type)] for column in table.columns}
     selected = {name: schema[name] for name in query.selected_columns.keys()}  # noqa: SIM118 - a column collection
     frame = pl.DataFrame(rows, schema=selected, orient="row")

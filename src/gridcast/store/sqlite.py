@@ -31,7 +31,9 @@ class Store:
     def __init__(self, engine: sa.Engine) -> None:
         self._engine = engine
         with self._transaction() as connection:
-            schema.METADATA.create_all(connection)
+            if not schema.METADATA.tables.keys() <= set(sa.inspect(connection).get_table_names()):
+                connection.exec_driver_sql("BEGIN IMMEDIATE")
+                schema.METADATA.create_all(connection)
 
     @classmethod
     def open(cls, path: Path) -> "Store":
@@ -44,7 +46,7 @@ class Store:
             path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise GridcastError(f"store {path}: {error.strerror}; expected a folder gridcast may write to.") from error
-        engine = sa.create_engine(f"sqlite:///{path}", connect_args={"timeout": 30})
+        engine = sa.create_engine(sa.URL.create("sqlite", database=str(path)), connect_args={"timeout": 30})
         sa.event.listen(engine, "connect", _set_pragmas)
         return cls(engine)
 

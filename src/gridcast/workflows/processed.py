@@ -89,9 +89,11 @@ class Processed:
             rows = rows.filter(pl.col("valid_time") >= start)
         return rows.sort("series_id", "valid_time").collect()
 
-    def weather(self) -> pl.DataFrame:
+    def weather(self, *, start: datetime | None = None, end: datetime | None = None) -> pl.DataFrame:
         """`valid_time`, `temperature_c`: what the readings were joined with, reaching as far as the weather does."""
-        return pl.read_parquet(self.directory / "weather.parquet")
+        rows = pl.scan_parquet(self.directory / "weather.parquet")
+        rows = rows if start is None else rows.filter(pl.col("valid_time") >= start)
+        return (rows if end is None else rows.filter(pl.col("valid_time") < end)).collect()
 
     def holidays(self) -> pl.DataFrame:
         """Local holidays (`HOLIDAYS`)."""

@@ -10,7 +10,7 @@ import polars as pl
 
 from gridcast.domain.errors import GridcastError
 from gridcast.domain.tables import FORECASTS, READINGS, latest
-from gridcast.features.windows import DAYS_OF_HISTORY
+from gridcast.features.windows import DAYS_OF_HISTORY, LONGEST_HORIZON
 from gridcast.quality.limits import CONTEXT_AFTER, CONTEXT_BEFORE
 from gridcast.registry.mlflow_registry import RegisteredModel
 from gridcast.store.sqlite import Store
@@ -24,27 +24,39 @@ CONSUMER = "stream"
 
 @dataclass(frozen=True, slots=True)
 class TickJob:
-    """All one tick needs: no clock and no other input decides its result.
+    """What one tick reads, by which rules, and where it commits: no clock and no other input decides its result.
 
     Attributes:
-        store: database to commit to.
-        log_offset: the newest log row the tick has read.
+        store: database to read from and commit to.
+        processed: what the batch run handed over.
+        log_offset: the newest log row to read.
         span: intervals to clean again, because new readings can change them.
-        raw: `READINGS` of the span and its context.
-        known: clean history before the span, weather, holidays and hierarchy.
         issue_time: end of the newest interval with a reading.
         rules: how to clean.
-        model: which artefact forecasts.
+        artefact: folder of the model that forecasts.
+        model_version: its version.
     """
 
     store: Path
+    processed: Processed
     log_offset: int
     span: Span
-    raw: pl.DataFrame
-    known: Known
     issue_time: datetime
     rules: CleaningRules
-    model: RegisteredModel
+    artefact: Path
+    model_version: str
+
+    def raw(self, store: Store) -> pl.DataFrame:
+        """`READINGS` of the span and its context, in order of arrival."""
+        begin, end = self.span
+        return store.landed(start=begin - CONTEXT_BEFORE, end=end, up_to_offset=self.log_offset)
+
+    def known(self, store: Store, clean: pl.DataFrame) -> Known:
+        """What is known at the issue time: the tick's own clean rows behind the history before its span."""
+        start = self.issue_time - timedelta(days=DAYS_OF_HISTORY)
+        history = store.readings(start=start, end=self.span[0])
+        weather = self.processed.weather(start=start, end=self.issue_time + LONGEST_HORIZON)
+        return Known(pl.concat([history, clean]), weather, self.processed.holidays(), self.rules.hierarchy)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,15 +115,16 @@ class Stream:
             return None
         first, last = touched
         issue_time = max(last + self.rules.interval, position.issue_time or last)
-        begin = first - CONTEXT_AFTER
-        known = Known(
-            readings=self.store.readings(start=issue_time - timedelta(days=DAYS_OF_HISTORY), end=begin),
-            weather=self.processed.weather(),
-            holidays=self.processed.holidays(),
-            hierarchy=self.rules.hierarchy,
+        return TickJob(
+            store=self.path,
+            processed=self.processed,
+            log_offset=head,
+            span=(first - CONTEXT_AFTER, issue_time),
+            issue_time=issue_time,
+            rules=self.rules,
+            artefact=self.model.directory,
+            model_version=self.model.version,
         )
-        raw = self.store.landed(start=begin - CONTEXT_BEFORE, end=issue_time, up_to_offset=head)
-        return TickJob(self.path, head, (begin, issue_time), raw, known, issue_time, self.rules, self.model)
 
 
 def replay(

@@ -7,6 +7,7 @@ from keras import ops
 
 PACKAGE = "gridcast"
 LARGEST = 1e30
+LARGEST_C = 60.0
 
 
 def is_observed(values: Any) -> Any:
@@ -116,7 +117,7 @@ class TemperatureHinges(keras.layers.Layer):
     """Temperature around 16 °C and its excess over and shortfall below knots, in tens of degrees.
 
     (…, term) °C → (…, term · (1 + knots)); missing temperatures give zeros. Straight beyond the outer knots, so a
-    heat wave without precedent is extrapolated rather than saturated.
+    heat wave without precedent is extrapolated rather than saturated; beyond ±60 °C it is no temperature.
     """
 
     def __init__(self, below: tuple[float, ...], above: tuple[float, ...], **kwargs: Any) -> None:
@@ -127,7 +128,7 @@ class TemperatureHinges(keras.layers.Layer):
     def call(self, temperature_c: Any) -> Any:
         """Hinge terms on the last axis."""
         observed = is_observed(temperature_c)
-        temperature = or_zero(temperature_c)
+        temperature = ops.clip(or_zero(temperature_c), -LARGEST_C, LARGEST_C)
         terms = [temperature - 16.0]
         terms += [ops.relu(knot - temperature) for knot in self.below]
         terms += [ops.relu(temperature - knot) for knot in self.above]

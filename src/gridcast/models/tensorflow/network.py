@@ -1,7 +1,5 @@
 """The network: raw inputs of a window in, quantiles of every lead in MW out; all series share its weights."""
 
-from dataclasses import dataclass
-from datetime import timedelta
 from typing import Any
 
 import keras
@@ -18,35 +16,11 @@ from gridcast.models.tensorflow.layers import (
     TemperatureHinges,
     WeekLevel,
 )
+from gridcast.models.tensorflow.spec import NetworkSpec
 
 KNOTS_BELOW_C = (12.0, 4.0)
 KNOTS_ABOVE_C = (18.0, 23.0, 28.0)
 FIRST_SHARES = (0.4, 0.1, 0.3, 0.1, 0.1)
-
-
-@dataclass(frozen=True, slots=True)
-class NetworkSpec:
-    """What the network looks like.
-
-    Attributes:
-        leads: intervals forecast at once.
-        interval: length of an interval.
-        width: units of the blocks every lead passes through.
-        blocks: how many such blocks.
-        encoder_width: units of the blocks that read the recent load.
-        summary: numbers that carry the recent load to every lead.
-        embedding: numbers that tell series apart.
-        dropout: share of units silenced in training.
-    """
-
-    leads: int
-    interval: timedelta
-    width: int = 128
-    blocks: int = 2
-    encoder_width: int = 64
-    summary: int = 16
-    embedding: int = 8
-    dropout: float = 0.1
 
 
 INPUT_TYPES = {"series": "int32", "weekday": "int32", "day_of_year": "int32", "reference_weekday": "int32"}
@@ -81,13 +55,13 @@ def build_network(spec: NetworkSpec, *, series: int) -> keras.Model:
     reference = ScaledLoad(name="scaled_references")(inputs["reference_load_mw"], level_scale)
     temperature = TemperatureHinges(KNOTS_BELOW_C, KNOTS_ABOVE_C, name="temperature")(inputs["temperature_c"])
     terms = _lead_terms(inputs, spec, temperature=temperature, reference=reference)
-    identity = keras.layers.Embedding(series + 1, spec.embedding, name="identity")(inputs["series"])
+    identity = keras.layers.Embedding(series + 1, spec.size.embedding, name="identity")(inputs["series"])
     state = keras.layers.Concatenate()([_encode(inputs["recent_load_mw"], level_scale, spec), identity])
     state = keras.layers.RepeatVector(spec.leads)(state)
     hidden = keras.layers.Concatenate()([terms, state])
-    hidden = keras.layers.Dense(spec.width, name="enter")(hidden)
-    for block in range(spec.blocks):
-        hidden = residual_block(hidden, spec.width, dropout=spec.dropout, name=f"block_{block}")
+    hidden = keras.layers.Dense(spec.size.width, name="enter")(hidden)
+    for block in range(spec.size.blocks):
+        hidden = residual_block(hidden, spec.size.width, dropout=spec.size.dropout, name=f"block_{block}")
     gaps = QuantileGaps(len(QUANTILE_LEVELS), name="gaps")(hidden)
     base = keras.layers.Dense(1, use_bias=False, kernel_initializer=_first_shares, name="shares")(reference[..., 0])
     quantiles = CalibratedQuantiles(MEDIAN, name="calibrated")(gaps, base, level_scale)
@@ -113,10 +87,10 @@ def _first_shares(shape: Any, dtype: Any = None) -> Any:
 
 def _encode(recent_load_mw: Any, level_scale: Any, spec: NetworkSpec) -> Any:
     recent = ScaledLoad(name="scaled_recent")(recent_load_mw, level_scale)[..., 0]
-    hidden = keras.layers.Dense(spec.encoder_width, name="encoder_enter")(recent)
+    hidden = keras.layers.Dense(spec.size.encoder_width, name="encoder_enter")(recent)
     for block in range(2):
-        hidden = residual_block(hidden, spec.encoder_width, dropout=2 * spec.dropout, name=f"encoder_{block}")
-    return keras.layers.Dense(spec.summary, name="encoder_leave")(hidden)
+        hidden = residual_block(hidden, spec.size.encoder_width, dropout=2 * spec.size.dropout, name=f"encoder_{block}")
+    return keras.layers.Dense(spec.size.summary, name="encoder_leave")(hidden)
 
 
 def _lead_terms(inputs: dict[str, Any], spec: NetworkSpec, *, temperature: Any, reference: Any) -> Any:

@@ -1,7 +1,7 @@
 """Batch: the months of data/raw through `CleanAndAggregate` into the Parquet files of data/processed."""
 
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import apache_beam as beam
@@ -48,7 +48,10 @@ def run_batch(job: BatchJob) -> None:
 
 
 class _ReadMonth(beam.DoFn):
-    """Each month is read once; its rows go to its own block and, as context, to the blocks beside it."""
+    """Each month is read once; its rows go to its own block and, as context, to the blocks beside it.
+
+    A month without readings is a block too: its intervals are missing, not absent.
+    """
 
     def __init__(self, job: BatchJob) -> None:
         self._raw = job.raw
@@ -58,22 +61,14 @@ class _ReadMonth(beam.DoFn):
     def process(self, span: tuple[object, object]) -> Iterator[Block]:
         month = BlockName(*span)  # type: ignore[arg-type]
         rows = read_readings(self._raw, start=month.start, end=month.end)
-        if rows.is_empty():
-            return
-        for bucket, own in enumerate(_split(rows, self._buckets)):
+        series_ids = rows["series_id"].unique().to_list()
+        for bucket in range(self._buckets):
+            owner = month._replace(bucket=bucket, buckets=self._buckets)
+            own = rows.filter(pl.col("series_id").is_in([each for each in series_ids if owner.owns(each)]))
             for start, end in self._spans:
                 near = own.filter(pl.col("valid_time").is_between(start - CONTEXT_BEFORE, end + CONTEXT_AFTER))
-                if near.height:
-                    yield BlockName(start, end, bucket).encode(), to_bytes(near)
-
-
-def _split(rows: pl.DataFrame, buckets: int) -> Sequence[pl.DataFrame]:
-    if buckets == 1:
-        return [rows]
-    ids = rows["series_id"].unique().to_list()
-    bucket_of = {each: zlib.crc32(each.encode()) % buckets for each in ids}
-    bucket = rows["series_id"].replace_strict(bucket_of, return_dtype=pl.Int64)
-    return [rows.filter(bucket == each) for each in range(buckets)]
+                if near.height or start == month.start:
+                    yield owner._replace(start=start, end=end).encode(), to_bytes(near)
 
 
 def _join_weather(block: Block, *, weather: bytes) -> Block:

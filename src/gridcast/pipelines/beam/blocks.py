@@ -1,6 +1,7 @@
 """What travels between transforms: blocks of rows as Arrow bytes, named by the time they are about."""
 
 import io
+import zlib
 from collections.abc import Iterable
 from datetime import datetime
 from typing import NamedTuple
@@ -12,25 +13,30 @@ Block = tuple[str, bytes]
 
 
 class BlockName(NamedTuple):
-    """Readings with `start` ≤ valid time < `end` of one bucket of series."""
+    """Readings with `start` ≤ valid time < `end` of one bucket out of `buckets` that series are spread over."""
 
     start: datetime
     end: datetime
     bucket: int = 0
+    buckets: int = 1
 
     def encode(self) -> str:
         """The name as a key Beam can group by."""
-        return f"{self.start.isoformat()}/{self.end.isoformat()}/{self.bucket}"
+        return f"{self.start.isoformat()}/{self.end.isoformat()}/{self.bucket}/{self.buckets}"
 
     @classmethod
     def decode(cls, text: str) -> "BlockName":
         """The name that `encode` wrote."""
-        start, end, bucket = text.split("/")
-        return cls(datetime.fromisoformat(start), datetime.fromisoformat(end), int(bucket))
+        start, end, bucket, buckets = text.split("/")
+        return cls(datetime.fromisoformat(start), datetime.fromisoformat(end), int(bucket), int(buckets))
+
+    def owns(self, series_id: str) -> bool:
+        """Whether a series belongs to this bucket."""
+        return zlib.crc32(series_id.encode()) % self.buckets == self.bucket
 
     def of_all_series(self) -> "BlockName":
         """The same time, all buckets together."""
-        return self._replace(bucket=0)
+        return self._replace(bucket=0, buckets=1)
 
 
 def to_bytes(frame: pl.DataFrame) -> bytes:

@@ -72,7 +72,7 @@ class _Clean(beam.DoFn):
             interval=rules.interval,
             limits=rules.limits,
             time_zones=rules.hierarchy.time_zones,
-            series_since=rules.series_since,
+            series_since={each: since for each, since in rules.series_since.items() if name.owns(each)},
         )
         sums = partial_sums(clean, parents=rules.hierarchy.parents)
         yield key, to_bytes(clean)

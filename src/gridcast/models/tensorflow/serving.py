@@ -1,0 +1,104 @@
+"""Forecasts from an exported model through LiteRT; TensorFlow is not needed and not loaded."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from ai_edge_litert.interpreter import Interpreter
+
+from gridcast.domain.errors import GridcastError
+from gridcast.features.panel import Panel
+from gridcast.features.windows import window_inputs
+from gridcast.models.tensorflow.artefact import LITERT, OUTPUT, SIGNATURE, Manifest, read_manifest
+
+Floats = npt.NDArray[np.float32]
+
+PREDICTED_AT_ONCE = 256
+UNKNOWN_SERIES = 0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Forecaster:
+    """An exported model that is ready to be asked; not to be shared between threads.
+
+    Attributes:
+        manifest: its facts.
+        signature: raw inputs, name → dtype, shape and unit.
+    """
+
+    manifest: Manifest
+    signature: Mapping[str, Mapping[str, Any]]
+    _runner: Any
+
+    @classmethod
+    def load(cls, directory: Path) -> "Forecaster":
+        """The model exported to `directory`.
+
+        Raises:
+            GridcastError: a file is missing, damaged or changed.
+        """
+        manifest = read_manifest(directory)
+        signature = json.loads((directory / SIGNATURE).read_text(encoding="utf-8"))
+        interpreter = Interpreter(model_path=str(directory / LITERT), num_threads=1)
+        return cls(manifest, signature["inputs"], interpreter.get_signature_runner())
+
+    @property
+    def series_ids(self) -> tuple[str, ...]:
+        """The series it knows."""
+        return self.manifest.series_ids
+
+    @property
+    def leads(self) -> int:
+        """Intervals forecast at once."""
+        return self.manifest.leads
+
+    @property
+    def interval(self) -> timedelta:
+        """Length of an interval."""
+        return self.manifest.interval
+
+    def series_index(self, series_id: str) -> int:
+        """The `series` input of a series; 0 for one the model has never seen."""
+        known = self.manifest.series_ids
+        return known.index(series_id) + 1 if series_id in known else UNKNOWN_SERIES
+
+    def predict(self, inputs: Mapping[str, npt.NDArray[Any]]) -> Floats:
+        """Quantiles (window, lead, quantile), MW, for any number of windows of `window_inputs`.
+
+        Raises:
+            GridcastError: an input is missing or has another shape than the model's.
+        """
+        ready = {name: self._checked(name, inputs) for name in self.signature}
+        count = len(ready["series"])
+        quantiles = np.empty((count, self.leads, len(self.manifest.quantiles)), dtype=np.float32)
+        for first in range(0, count, PREDICTED_AT_ONCE):
+            chunk = slice(first, first + PREDICTED_AT_ONCE)
+            quantiles[chunk] = self._runner(**{name: values[chunk] for name, values in ready.items()})[OUTPUT]
+        return quantiles
+
+    def _checked(self, name: str, inputs: Mapping[str, npt.NDArray[Any]]) -> npt.NDArray[Any]:
+        expected = self.signature[name]
+        shape = tuple(expected["shape"][1:])
+        if name not in inputs or inputs[name].shape[1:] != shape:
+            received = f"shape {inputs[name].shape}" if name in inputs else "nothing"
+            raise GridcastError(
+                f"model input {name!r}: {received}; expected shape (window, {', '.join(map(str, shape))}). Build inputs "
+                f"with window_inputs for {self.leads} leads of {self.interval}."
+            )
+        return np.ascontiguousarray(inputs[name], dtype=expected["dtype"])
+
+
+def forecast_panel(forecaster: Forecaster, panel: Panel, *, origin: int) -> Floats:
+    """Quantiles (series, lead, quantile), MW, of every series of a panel, issued at position `origin`.
+
+    Series are matched by name; one the model has never seen is forecast as an unknown series.
+    """
+    count = len(panel.series_ids)
+    inputs = window_inputs(panel, series=np.arange(count), origin=np.full(count, origin), leads=forecaster.leads)
+    index = np.array([forecaster.series_index(each) for each in panel.series_ids], dtype=np.int32)
+    return forecaster.predict({**inputs, "series": index})

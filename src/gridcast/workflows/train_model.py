@@ -1,0 +1,126 @@
+"""From clean history to a registered challenger that knows nothing of the days it will be judged on."""
+
+import hashlib
+import json
+import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from datetime import timedelta
+from pathlib import Path
+
+from gridcast.domain.errors import GridcastError
+from gridcast.domain.lead_time import lead_count
+from gridcast.models.tensorflow.export import save
+from gridcast.models.tensorflow.spec import NetworkSize, NetworkSpec, TrainSpec
+from gridcast.models.tensorflow.train import Progress, TrainedModel, fit
+from gridcast.registry.mlflow_registry import RegisteredModel, Registry
+from gridcast.workflows.history import history_panel
+from gridcast.workflows.lineage import git_revision, pip_requirements
+from gridcast.workflows.processed import Processed
+
+
+def train_model(
+    processed: Processed,
+    registry: Registry,
+    *,
+    scratch: Path,
+    size: NetworkSize,
+    training: TrainSpec,
+    horizon: timedelta,
+    judge_days: int,
+    on_progress: Callable[[Progress], None],
+    again: bool = False,
+) -> tuple[RegisteredModel, bool]:
+    """Train on all but the newest `judge_days` and register the result.
+
+    Args:
+        processed: the clean history.
+        registry: where the model goes.
+        scratch: folder for the export on its way there; removed afterwards.
+        size: of the network.
+        training: how it learns.
+        horizon: how far it forecasts.
+        judge_days: newest days that stay unseen.
+        on_progress: called as training goes on.
+        again: train even if an equal model is registered.
+
+    Returns:
+        The registered model, and whether an equal one was there already.
+
+    Raises:
+        GridcastError: the history is too short.
+    """
+    params = _params(size, training, horizon=horizon, judge_days=judge_days, series=len(processed.hierarchy.ids))
+    lineage = {"data_fingerprint": processed.fingerprint, "settings_fingerprint": _fingerprint(params)}
+    known = registry.trained_from(lineage)
+    if known is not None and not again:
+        return known, True
+    trained = _fit(
+        processed, size=size, training=training, horizon=horizon, judge_days=judge_days, on_progress=on_progress
+    )
+    tags = {
+        **lineage,
+        "git_revision": git_revision(),
+        "trained_from": trained.trained_from.isoformat(),
+        "trained_until": trained.trained_until.isoformat(),
+    }
+    try:
+        save(trained, scratch, metadata=tags)
+        model = registry.register(
+            scratch, params=params, metrics=_metrics(trained), tags=tags, pip_requirements=pip_requirements()
+        )
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+    return model, False
+
+
+def _fit(
+    processed: Processed,
+    *,
+    size: NetworkSize,
+    training: TrainSpec,
+    horizon: timedelta,
+    judge_days: int,
+    on_progress: Callable[[Progress], None],
+) -> TrainedModel:
+    until = processed.observed_until - timedelta(days=judge_days)
+    try:
+        leads = lead_count(horizon, processed.interval)
+        panel = history_panel(processed, until=until)
+    except ValueError as error:
+        raise GridcastError(f"config/model_config.yaml: {error}; change horizon there.") from error
+    return fit(
+        panel,
+        train_until=len(panel.time),
+        network_spec=NetworkSpec(leads=leads, interval=processed.interval, size=size),
+        train_spec=training,
+        on_progress=on_progress,
+    )
+
+
+def _params(
+    size: NetworkSize, training: TrainSpec, *, horizon: timedelta, judge_days: int, series: int
+) -> Mapping[str, object]:
+    return {
+        "horizon": str(horizon),
+        "judge_days": judge_days,
+        "series": series,
+        **{f"network.{name}": value for name, value in asdict(size).items()},
+        **{f"training.{name}": value for name, value in asdict(training).items()},
+    }
+
+
+def _metrics(trained: TrainedModel) -> dict[str, float]:
+    best = min(trained.losses, key=lambda each: each.held_out)
+    return {
+        "train_seconds": trained.seconds,
+        "train_epochs": float(len(trained.losses)),
+        "train_windows": float(trained.windows),
+        "train_loss": best.training,
+        "held_out_loss": best.held_out,
+        "held_out_windows": float(trained.held_out_windows),
+    }
+
+
+def _fingerprint(params: Mapping[str, object]) -> str:
+    return hashlib.sha256(json.dumps(params, sort_keys=True, default=str).encode()).hexdigest()

@@ -1,0 +1,126 @@
+"""What README and docs tell people to type, open and set is really there."""
+
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import is_dataclass
+from pathlib import Path
+from typing import Any, get_type_hints
+
+import pytest
+import typer.main
+import yaml
+from pydantic import BaseModel
+
+from gridcast.cli.app import app
+from gridcast.settings.app import AppSettings
+from gridcast.settings.model import ModelSettings
+from gridcast.settings.pipeline import PipelineSettings
+
+ROOT = Path(__file__).parents[3]
+PAGES = sorted(
+    [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), ROOT / "src/gridcast/ingestion/gefcom2012/README.md"],
+    key=str,
+)
+SETTINGS = {"APP": AppSettings, "MODEL": ModelSettings, "PIPELINE": PipelineSettings}
+
+each_page = pytest.mark.parametrize("page", [pytest.param(page, id=str(page.relative_to(ROOT))) for page in PAGES])
+
+
+def options_of_commands() -> dict[str, set[str]]:
+    """Every command of the real command line with its long options."""
+    group: Any = typer.main.get_command(app)
+    return {
+        name: {option for parameter in command.params for option in parameter.opts} | {"--help"}
+        for name, command in group.commands.items()
+    }
+
+
+def fenced(text: str, *languages: str) -> Iterator[str]:
+    """The contents of fenced blocks in one of the languages."""
+    for language, block in re.findall(r"^```(\w+)\n(.*?)^```", text, flags=re.DOTALL | re.MULTILINE):
+        if language in languages:
+            yield block
+
+
+def typed(text: str, program: str) -> Iterator[list[str]]:
+    """The words behind each call of a program, in shell blocks and in inline code."""
+    shell = "\n".join(fenced(text, "bash", "crontab")).replace("\\\n", " ")
+    inline = "\n".join(
+        re.findall(r"(?<!`)`([^`\n]+)`(?!`)", re.sub(r"^```.*?^```", "", text, flags=re.DOTALL | re.MULTILINE))
+    )
+    call = rf"(?:^|[\s;&|('])(?:[\w./]*/)?{program}((?:[ ]+[^\s;&|#']+)*)"
+    for found in re.findall(call, f"{shell}\n{inline}", flags=re.MULTILINE):
+        yield found.split()
+
+
+def anchors(page: Path) -> set[str]:
+    """The anchors that a page's headings make."""
+    text = re.sub(r"^```.*?^```", "", page.read_text(), flags=re.DOTALL | re.MULTILINE)
+    titles = re.findall(r"^#+ (.+)$", text, flags=re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+def accepts(section: Any, keys: list[str]) -> bool:
+    """Whether a settings class has a key below a path."""
+    if not keys:
+        return True
+    is_section = isinstance(section, type) and (issubclass(section, BaseModel) or is_dataclass(section))
+    types = get_type_hints(section) if is_section else {}
+    return keys[0] in types and accepts(types[keys[0]], keys[1:])
+
+
+@each_page
+def test_every_gridcast_command_and_option_shown_exists(page: Path) -> None:
+    commands = options_of_commands()
+    for first, *rest in filter(None, typed(page.read_text(), "gridcast")):
+        assert first in commands or first in {"--help", "--version"}, f"gridcast {first}"
+        for word in rest:
+            if word.startswith("--"):
+                assert word.split("=")[0] in commands[first], f"gridcast {first} {word}"
+
+
+@each_page
+def test_every_make_target_shown_exists(page: Path) -> None:
+    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), flags=re.MULTILINE))
+    assert {word for words in typed(page.read_text(), "make") for word in words} <= targets
+
+
+@each_page
+def test_every_relative_link_leads_somewhere(page: Path) -> None:
+    for target in re.findall(r"\]\(([^)\s]+)\)", page.read_text()):
+        if target.startswith(("http://", "https://")):
+            continue
+        path, _, anchor = target.partition("#")
+        aim = (page.parent / path).resolve() if path else page
+        assert aim.exists(), target
+        assert not anchor or anchor in anchors(aim), target
+
+
+@each_page
+def test_every_setting_named_as_an_environment_variable_exists(page: Path) -> None:
+    for name, path in re.findall(r"GRIDCAST_(APP|MODEL|PIPELINE)__(\w+)", page.read_text()):
+        assert accepts(SETTINGS[name], path.lower().split("__")), f"GRIDCAST_{name}__{path}"
+
+
+@pytest.mark.parametrize("name", sorted(SETTINGS))
+def test_every_setting_in_the_configuration_files_is_the_default(name: str) -> None:
+    text = (ROOT / f"config/{name.lower()}_config.yaml").read_text()
+    assert SETTINGS[name].model_validate(yaml.safe_load(text)) == SETTINGS[name]()
+
+
+def test_every_path_in_the_layout_table_exists() -> None:
+    section = (ROOT / "README.md").read_text().split("## Where things are")[1].split("\n## ")[0]
+    cells = [line.split(" | ")[1] for line in section.splitlines() if line.startswith("| `")]
+    paths = {path for cell in cells for path in re.findall(r"`([\w./]+)`", cell)}
+    assert len(paths) > 10
+    assert not [path for path in paths if not (ROOT / path).exists()]
+
+
+@pytest.mark.parametrize(("script", "command"), [("data_ingestion.py", "ingest"), ("train_model.py", "train")])
+def test_a_script_is_short_and_passes_its_options_to_its_command(script: str, command: str) -> None:
+    path = ROOT / "scripts" / script
+    assert len(path.read_text().splitlines()) <= 15
+    done = subprocess.run([sys.executable, path, "--help"], capture_output=True, text=True, check=True)
+    assert f"{script} {command} [OPTIONS]" in done.stdout

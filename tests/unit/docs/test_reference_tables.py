@@ -1,0 +1,113 @@
+"""The tables of nomenclature and API reference list exactly what the code has."""
+
+import ast
+import re
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+import typer.main
+
+from gridcast.cli.app import app
+from gridcast.domain import tables
+from gridcast.domain.lead_time import LEAD_BUCKETS
+from gridcast.domain.quantiles import QUANTILE_COLUMNS
+from gridcast.evaluation.scorecard import scorecard
+from gridcast.ingestion.columns import DEAD_ROWS
+from gridcast.quality.limits import Rule
+from gridcast.store.schema import METADATA
+
+ROOT = Path(__file__).parents[3]
+WORDS = (ROOT / "docs/nomenclature.md").read_text()
+REFERENCE = (ROOT / "docs/api_reference.md").read_text()
+SCHEMAS = {name: schema for name, schema in vars(tables).items() if isinstance(schema, pl.Schema)}
+SAME_AS = {"readings": "CLEAN_READINGS", "forecasts": "FORECASTS"}
+COMMANDS: Any = typer.main.get_command(app).commands  # type: ignore[attr-defined]
+SIGNATURES = re.findall(
+    r"`(\w+)\.([\w.]+)\(([^)]*)\)`|^### gridcast\.([\w.]+)", REFERENCE.split("## Python")[1], flags=re.MULTILINE
+)
+
+
+def section(text: str, title: str) -> str:
+    """What stands below a heading, down to the next of any level."""
+    return re.split(rf"^#+ {re.escape(title)}$", text, flags=re.MULTILINE)[1].split("\n#")[0]
+
+
+def first_cells(text: str) -> list[str]:
+    """The code in the first cell of every row of the tables in a text."""
+    return [
+        code for row in re.findall(r"^\| (`.*?) \|", text, flags=re.MULTILINE) for code in re.findall(r"`([^`]+)`", row)
+    ]
+
+
+def parameters(room: str, module: str, name: str) -> list[str]:
+    """Names of the parameters of a function, method or class, '*' before those that need their name."""
+    path = ROOT / "src/gridcast" / room.replace(".", "/") / f"{module}.py"
+    body: list[ast.stmt] = ast.parse(path.read_text()).body
+    for part in name.split("."):
+        (found,) = (each for each in body if isinstance(each, ast.FunctionDef | ast.ClassDef) and each.name == part)
+        body = found.body
+    if isinstance(found, ast.ClassDef):
+        fields = [
+            each.target.id for each in body if isinstance(each, ast.AnnAssign) and isinstance(each.target, ast.Name)
+        ]
+        return ["*", *fields] if "kw_only=True" in ast.unparse(found.decorator_list[0]) else fields
+    plain = [each.arg for each in found.args.args if each.arg not in {"self", "cls"}]
+    return [*plain, *(["*"] if found.args.kwonlyargs else []), *(each.arg for each in found.args.kwonlyargs)]
+
+
+@pytest.mark.parametrize("name", sorted(SCHEMAS))
+def test_nomenclature_lists_the_columns_of_each_table_in_order(name: str) -> None:
+    assert first_cells(section(WORDS, name)) == SCHEMAS[name].names()
+
+
+@pytest.mark.parametrize("name", sorted(METADATA.tables))
+def test_nomenclature_lists_the_columns_of_each_table_of_the_store(name: str) -> None:
+    columns = METADATA.tables[name].columns.keys()
+    if name in SAME_AS:
+        assert columns == SCHEMAS[SAME_AS[name]].names()
+        assert re.search(
+            rf"`{name}`\s+(has the columns|those) of {SAME_AS[name]}", section(WORDS, "Tables of the store")
+        )
+    else:
+        assert first_cells(section(WORDS, name)) == columns
+
+
+def test_nomenclature_lists_every_flag_rule_layer_bucket_and_dead_letter_column() -> None:
+    assert first_cells(section(WORDS, "Quality flags")) == list(tables.Quality)
+    rules = [re.match(r"\| `([a-z_]+)`", line) for line in section(WORDS, "Rules").splitlines()]
+    assert [found[1] for found in rules if found] == list(Rule)
+    assert set(re.findall(r"`([a-z]+)`", section(WORDS, "Layers"))) == set(tables.Layer)
+    assert re.findall(r"`(\S+ h)`", section(WORDS, "Lead buckets")) == [each.label for each in LEAD_BUCKETS]
+    dead = first_cells(section(WORDS, "Rows that are left out"))
+    assert dead[: len(DEAD_ROWS)] == DEAD_ROWS.names()
+
+
+def test_nomenclature_lists_every_metric() -> None:
+    names = [*QUANTILE_COLUMNS, "actual_mw"]
+    empty = pl.DataFrame(
+        schema={
+            **dict.fromkeys(("forecaster", "series_id"), pl.String()),
+            **dict.fromkeys(("issue_time", "valid_time"), tables.UTC_TIME),
+            **dict.fromkeys(names, pl.Float64()),
+        }
+    )
+    inner = {f"pinball_{column}_mw" for column in QUANTILE_COLUMNS[1:-1]}
+    assert set(first_cells(section(WORDS, "Metrics"))) == set(scorecard(empty).columns) - inner - {"forecaster"}
+
+
+@pytest.mark.parametrize("name", sorted(COMMANDS))
+def test_the_api_reference_lists_exactly_the_options_of_each_command(name: str) -> None:
+    options = {option for parameter in COMMANDS[name].params for option in parameter.opts}
+    assert set(first_cells(section(REFERENCE, name))) == options
+
+
+def test_the_api_reference_shows_every_signature_as_it_is() -> None:
+    room, checked = "", 0
+    for module, name, written, heading in SIGNATURES:
+        room = heading or room
+        if not heading:
+            assert written.split(", ") == (parameters(room, module, name) or [""]), f"{room}.{module}.{name}"
+            checked += 1
+    assert checked > 30
