@@ -8,7 +8,12 @@ import typer
 from gridcast.cli.options import ConfigOption, DryRunOption, Format, FormatOption
 from gridcast.cli.output import progress, remark, show
 
-ModelOption = Annotated[str, typer.Option("--model", help="Version number or alias: champion, challenger.")]
+ModelOption = Annotated[
+    str | None,
+    typer.Option(
+        "--model", help="Version number or alias. [default: the challenger, or the champion if there is none]"
+    ),
+]
 
 
 def train(
@@ -25,7 +30,11 @@ def train(
       GRIDCAST_MODEL__TRAINING__SEED=7 gridcast train
     """
     from gridcast.cli.installation import Installation
-    from gridcast.workflows.train_model import train_model
+    from gridcast.models.tensorflow.native_log import native_log_muted
+    from gridcast.workflows.backtest import judging_origins
+
+    with native_log_muted():
+        from gridcast.workflows.train_model import train_model
 
     here = Installation.open(config)
     processed, settings = here.processed(), here.settings.model
@@ -37,7 +46,12 @@ def train(
             size=settings.network,
             training=settings.training,
             horizon=settings.horizon,
-            judge_days=settings.backtest.days,
+            unseen_from=judging_origins(
+                processed,
+                horizon=settings.horizon,
+                days=settings.backtest.days,
+                local_hour=settings.backtest.local_hour,
+            )[0],
             on_progress=lambda at: tell(at.done, f"epoch {at.epoch}/{at.epochs}, held-out loss {at.held_out_loss:.4f}"),
             again=again,
         )
@@ -55,13 +69,13 @@ def train(
 
 def backtest(
     config: ConfigOption = None,
-    model: ModelOption = "challenger",
+    model: ModelOption = None,
     days: Annotated[int | None, typer.Option(help="Judge on this many newest days. [default: backtest.days]")] = None,
     output: FormatOption = Format.TABLE,
 ) -> None:
     """Judge a model on daily origins over the last weeks, against the weekly naive and a linear regression.
 
-    Temperatures are the observed ones (ex-post). Without a challenger the champion is judged.
+    Temperatures are the observed ones (ex-post).
 
     Examples:
       gridcast backtest --format json
@@ -73,8 +87,7 @@ def backtest(
 
     here = Installation.open(config)
     registry = here.registry()
-    known = {alias for each in registry.versions() for alias in each.aliases}
-    chosen = registry.get("champion" if model == "challenger" and "challenger" not in known else model)
+    chosen = registry.get(model) if model else registry.candidate()
     remark(f"judging model {chosen.version} …")
     result = judge(here, chosen, days=days)
     result.write(here.workspace.backtest)
@@ -96,7 +109,7 @@ def backtest(
 
 def promote(
     config: ConfigOption = None,
-    model: ModelOption = "challenger",
+    model: ModelOption = None,
     actor: Annotated[str | None, typer.Option(help="Who decides. [default: the user logged in]")] = None,
     dry_run: DryRunOption = False,
     output: FormatOption = Format.TABLE,
@@ -114,10 +127,11 @@ def promote(
 
     here = Installation.open(config)
     with here.store() as store:
+        registry = here.registry()
         done = promote_model(
-            here.registry(),
+            registry,
             store,
-            version=model,
+            candidate=registry.get(model) if model else registry.candidate(),
             gate=here.settings.model.gate,
             judge=lambda each, unseen: judge(here, each, unseen_since=unseen, with_linear=False),
             actor=actor or getpass.getuser(),

@@ -45,10 +45,24 @@ def remark(text: str) -> None:
 
 @contextlib.contextmanager
 def progress(label: str, *, total: float) -> Iterator[Callable[[float, str], None]]:
-    """A progress bar on standard error; call the result with how much is done and a remark."""
+    """A progress bar on standard error; call the result with how much is done and a remark.
+
+    Where standard error is not a terminal, each new remark is a line instead.
+    """
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
+    if not sys.stderr.isatty():
+        said = ""
+
+        def tell(_: float, note: str) -> None:
+            nonlocal said
+            if note != said:
+                remark(f"{label}: {note}")
+                said = note
+
+        yield tell
+        return
     columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[note]}"), TimeElapsedColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task(label, total=total, note="")

@@ -33,7 +33,8 @@ def utc_offsets(times: Times, *, time_zone: str) -> Offsets:
     >>> utc_offsets(np.array(["2024-07-01T00:00"], dtype="datetime64[us]"), time_zone="Asia/Kolkata")
     array([19800000000], dtype='timedelta64[us]')
     """
-    return local_wall_times(times, time_zone=time_zone) - times.astype("datetime64[us]")
+    offsets: Offsets = local_wall_times(times, time_zone=time_zone) - times.astype("datetime64[us]")
+    return offsets
 
 
 def local_wall_times(times: Times, *, time_zone: str) -> Times:
@@ -68,7 +69,7 @@ def same_wall_time_days_before(times: Times, *, days: int, time_zone: str) -> Ti
     """
     utc = times.astype("datetime64[us]")
     offset = utc_offsets(utc, time_zone=time_zone)
-    plain = utc - days * DAY
+    plain: Times = np.subtract(utc, days * DAY)
     changed = utc_offsets(plain, time_zone=time_zone) != offset
     result = plain.copy()
     result[changed] = _utc_of_wall(plain[changed] + offset[changed], time_zone=time_zone)
@@ -90,7 +91,8 @@ def _utc_of_wall(wall: Times, *, time_zone: str) -> Times:
     """UTC of wall times; of two the earlier, of none the one shifted forward by the gap."""
     early = utc_offsets(wall - DAY, time_zone=time_zone)
     late = utc_offsets(wall + DAY, time_zone=time_zone)
-    with_early, with_late = wall - early, wall - late
+    with_early: Times = wall - early
+    with_late: Times = wall - late
     fits_early = utc_offsets(with_early, time_zone=time_zone) == early
     fits_late = utc_offsets(with_late, time_zone=time_zone) == late
     only_late = fits_late & ~fits_early

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from datetime import timedelta
 
+from gridcast.domain.errors import UsageError
+
 
 @dataclass(frozen=True, slots=True)
 class LeadBucket:
@@ -39,9 +41,12 @@ def lead_count(horizon: timedelta, interval: timedelta) -> int:
     """How many intervals a horizon holds.
 
     Raises:
-        ValueError: the horizon is not a whole, positive number of intervals.
+        UsageError: the horizon is not a whole, positive number of intervals.
     """
     count, rest = divmod(horizon, interval)
     if rest or count < 1:
-        raise ValueError(f"horizon {horizon} is not a whole, positive number of intervals of {interval}")
+        raise UsageError(
+            f"horizon {horizon} is not a whole, positive number of intervals of {interval}; change horizon in "
+            "config/model_config.yaml."
+        )
     return count

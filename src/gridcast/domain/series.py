@@ -66,6 +66,11 @@ class Hierarchy:
         return tuple(each.series_id for each in self.series)
 
     @property
+    def root(self) -> str:
+        """The series everything is summed into: the first one without a parent."""
+        return next(each.series_id for each in self.series if each.parent_id is None)
+
+    @property
     def parents(self) -> dict[str, str]:
         """Child id → parent id, for every series that is summed into another."""
         return {each.series_id: each.parent_id for each in self.series if each.parent_id is not None}

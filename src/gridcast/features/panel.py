@@ -149,7 +149,8 @@ def _positions(times: pl.Series, *, time: npt.NDArray[np.datetime64], interval: 
             f"{what} at {off}: not on the grid of {interval} from {time[0]}Z; "
             'expected interval starts only. Run "gridcast prepare" again.'
         )
-    return steps.astype(np.int32)
+    positions: Ints = steps.astype(np.int32)
+    return positions
 
 
 def _load_on(

@@ -132,6 +132,14 @@ class Registry:
         """The model in charge, if one was ever promoted."""
         return self._find(CHAMPION)
 
+    def candidate(self) -> RegisteredModel:
+        """The challenger, or the champion if nobody challenges it.
+
+        Raises:
+            GridcastError: there is neither.
+        """
+        return self._find(CHALLENGER) or self.get(CHAMPION)
+
     def versions(self) -> list[RegisteredModel]:
         """Every version, oldest first."""
         found = self._client.search_model_versions(f"name = '{_NAME}'")

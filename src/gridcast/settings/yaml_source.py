@@ -99,7 +99,10 @@ def _override(document: _Document, *, env_prefix: str) -> _Document:
         except yaml.YAMLError as error:
             raise UsageError(f"environment variable {variable}: {os.environ[variable]!r} is not YAML.") from error
         values = _with_value(values, keys, value)
+        origins = {key: origin for key, origin in origins.items() if key[: len(keys)] != keys}
         origins[keys] = f"environment variable {variable}"
+        for length in range(1, len(keys)):
+            origins.setdefault(keys[:length], origins[keys])
     return _Document(values, origins)
 
 
@@ -124,11 +127,11 @@ def _explain(error: ErrorDetails, model: type[BaseModel], document: _Document, p
 
 
 def _origin(at: _Path, message: str, origins: Mapping[_Path, str]) -> str | None:
-    """Where the key that `message` is about was written: one below `at` that it names, or the nearest at or above."""
+    """Where the key that `message` is about was written: the first below `at` that it names, or the nearest above."""
     below = [key for key in origins if len(key) == len(at) + 1 and key[: len(at)] == at]
-    named = [origins[key] for key in below if re.search(_word(key[-1]), message)]
+    named = sorted((found.start(), origins[key]) for key in below if (found := re.search(_word(key[-1]), message)))
     above = [origins[at[:length]] for length in range(len(at), 0, -1) if at[:length] in origins]
-    return next(iter(named + above), None)
+    return next(iter([origin for _, origin in named] + above), None)
 
 
 def _word(key: str | int) -> str:

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -80,7 +80,9 @@ def backtest(
     Raises:
         GridcastError: too few origins remain.
     """
-    origins = _origins(predictor, processed, trained_until=trained_until, days=days, local_hour=local_hour)
+    horizon = predictor.leads * predictor.interval
+    wanted = judging_origins(processed, horizon=horizon, days=days, local_hour=local_hour)
+    origins = _unseen(wanted, trained_until=trained_until)
     known, actual = history_panel(processed), history_panel(processed, observed_only=True)
     first = known.index_of(origins[0])
     naive = fit_naive(known, until=first)
@@ -93,7 +95,7 @@ def backtest(
     if with_linear:
         forecasters[LINEAR] = fit_linear_baselines(known, until=first, leads=predictor.leads).forecast
     points = scored_points_of(forecasters, known, actual, origins=origins, leads=predictor.leads)
-    return Backtest(points, headline(points, system_id=_root(processed)), origins, model_version)
+    return Backtest(points, headline(points, system_id=processed.hierarchy.root), origins, model_version)
 
 
 def scored_points_of(
@@ -121,25 +123,23 @@ def scored_points_of(
     return pl.concat(parts)
 
 
-def _origins(
-    predictor: Predictor, processed: Processed, *, trained_until: datetime, days: int, local_hour: int
-) -> tuple[datetime, ...]:
-    wanted = daily_origins(
+def judging_origins(processed: Processed, *, horizon: timedelta, days: int, local_hour: int) -> tuple[datetime, ...]:
+    """When a backtest of the last `days` local days issues its forecasts; training must stop at the first of them."""
+    return daily_origins(
         processed.observed_until,
-        time_zone=processed.hierarchy.time_zones[_root(processed)],
+        time_zone=processed.hierarchy.time_zones[processed.hierarchy.root],
         days=days,
-        horizon=predictor.leads * predictor.interval,
+        horizon=horizon,
         local_hour=local_hour,
     )
-    origins = tuple(each for each in wanted if each >= trained_until)
-    if len(origins) < FEWEST_ORIGINS:
+
+
+def _unseen(origins: tuple[datetime, ...], *, trained_until: datetime) -> tuple[datetime, ...]:
+    unseen = tuple(each for each in origins if each >= trained_until)
+    if len(unseen) < FEWEST_ORIGINS:
         raise GridcastError(
-            f"the model was trained on data until {trained_until:%Y-%m-%d %H:%MZ}, which leaves {len(origins)} of "
-            f"{len(wanted)} days to judge it on; expected at least {FEWEST_ORIGINS}. Wait for newer readings, or train "
-            "again with more held_out_days in config/model_config.yaml."
+            f"the model was trained on data until {trained_until:%Y-%m-%d %H:%MZ}, which leaves {len(unseen)} of "
+            f"{len(origins)} days to judge it on; expected at least {FEWEST_ORIGINS}. Wait for newer readings, or "
+            "train again with more backtest.days in config/model_config.yaml."
         )
-    return origins
-
-
-def _root(processed: Processed) -> str:
-    return next(each.series_id for each in processed.hierarchy.series if each.parent_id is None)
+    return unseen

@@ -47,18 +47,18 @@ def promote_model(
     registry: Registry,
     store: Store,
     *,
-    version: str,
+    candidate: RegisteredModel,
     gate: Gate,
     judge: Callable[[RegisteredModel, datetime], Backtest],
     actor: str,
     dry_run: bool = False,
 ) -> Promotion:
-    """Put `version` in charge if it passes the gate.
+    """Put `candidate` in charge if it passes the gate.
 
     Args:
         registry: the models.
         store: where the decision is recorded as an event.
-        version: number or alias of the candidate.
+        candidate: who wants to be champion.
         gate: what it must reach.
         judge: backtests a model on the days after a moment.
         actor: who asks.
@@ -67,7 +67,7 @@ def promote_model(
     Raises:
         GateRefusedError: the candidate is not good enough; the champion stays.
     """
-    candidate, champion = registry.get(version), registry.champion()
+    champion = registry.champion()
     if champion is not None and champion.version == candidate.version:
         return Promotion(candidate.version, champion.version, "it is in charge already", changed=False)
     unseen = max(_trained_until(each) for each in (candidate, champion) if each is not None)

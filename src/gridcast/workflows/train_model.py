@@ -5,10 +5,9 @@ import json
 import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
-from gridcast.domain.errors import GridcastError
 from gridcast.domain.lead_time import lead_count
 from gridcast.models.tensorflow.export import save
 from gridcast.models.tensorflow.spec import NetworkSize, NetworkSpec, TrainSpec
@@ -27,11 +26,11 @@ def train_model(
     size: NetworkSize,
     training: TrainSpec,
     horizon: timedelta,
-    judge_days: int,
+    unseen_from: datetime,
     on_progress: Callable[[Progress], None],
     again: bool = False,
 ) -> tuple[RegisteredModel, bool]:
-    """Train on all but the newest `judge_days` and register the result.
+    """Train on the history before `unseen_from` and register the result.
 
     Args:
         processed: the clean history.
@@ -40,7 +39,7 @@ def train_model(
         size: of the network.
         training: how it learns.
         horizon: how far it forecasts.
-        judge_days: newest days that stay unseen.
+        unseen_from: the first issue time the model will be judged on.
         on_progress: called as training goes on.
         again: train even if an equal model is registered.
 
@@ -50,13 +49,19 @@ def train_model(
     Raises:
         GridcastError: the history is too short.
     """
-    params = _params(size, training, horizon=horizon, judge_days=judge_days, series=len(processed.hierarchy.ids))
+    params = _params(size, training, horizon=horizon, unseen_from=unseen_from, series=len(processed.hierarchy.ids))
     lineage = {"data_fingerprint": processed.fingerprint, "settings_fingerprint": _fingerprint(params)}
     known = registry.trained_from(lineage)
     if known is not None and not again:
         return known, True
-    trained = _fit(
-        processed, size=size, training=training, horizon=horizon, judge_days=judge_days, on_progress=on_progress
+    panel = history_panel(processed, until=unseen_from)
+    leads = lead_count(horizon, processed.interval)
+    trained = fit(
+        panel,
+        train_until=len(panel.time),
+        network_spec=NetworkSpec(leads=leads, interval=processed.interval, size=size),
+        train_spec=training,
+        on_progress=on_progress,
     )
     tags = {
         **lineage,
@@ -74,36 +79,12 @@ def train_model(
     return model, False
 
 
-def _fit(
-    processed: Processed,
-    *,
-    size: NetworkSize,
-    training: TrainSpec,
-    horizon: timedelta,
-    judge_days: int,
-    on_progress: Callable[[Progress], None],
-) -> TrainedModel:
-    until = processed.observed_until - timedelta(days=judge_days)
-    try:
-        leads = lead_count(horizon, processed.interval)
-        panel = history_panel(processed, until=until)
-    except ValueError as error:
-        raise GridcastError(f"config/model_config.yaml: {error}; change horizon there.") from error
-    return fit(
-        panel,
-        train_until=len(panel.time),
-        network_spec=NetworkSpec(leads=leads, interval=processed.interval, size=size),
-        train_spec=training,
-        on_progress=on_progress,
-    )
-
-
 def _params(
-    size: NetworkSize, training: TrainSpec, *, horizon: timedelta, judge_days: int, series: int
+    size: NetworkSize, training: TrainSpec, *, horizon: timedelta, unseen_from: datetime, series: int
 ) -> Mapping[str, object]:
     return {
         "horizon": str(horizon),
-        "judge_days": judge_days,
+        "unseen_from": unseen_from.isoformat(),
         "series": series,
         **{f"network.{name}": value for name, value in asdict(size).items()},
         **{f"training.{name}": value for name, value in asdict(training).items()},

@@ -1,5 +1,6 @@
 """What README and docs tell people to type, open and set is really there."""
 
+import ast
 import re
 import subprocess
 import sys
@@ -10,7 +11,6 @@ from typing import Any, get_type_hints
 
 import pytest
 import typer.main
-import yaml
 from pydantic import BaseModel
 
 from gridcast.cli.app import app
@@ -71,6 +71,15 @@ def accepts(section: Any, keys: list[str]) -> bool:
     return keys[0] in types and accepts(types[keys[0]], keys[1:])
 
 
+def literals(path: Path) -> Iterator[str]:
+    """Every text in a module, "…" where a value goes."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.JoinedStr):
+            yield "".join(str(part.value) if isinstance(part, ast.Constant) else "…" for part in node.values)
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+            yield node.value
+
+
 @each_page
 def test_every_gridcast_command_and_option_shown_exists(page: Path) -> None:
     commands = options_of_commands()
@@ -104,10 +113,12 @@ def test_every_setting_named_as_an_environment_variable_exists(page: Path) -> No
         assert accepts(SETTINGS[name], path.lower().split("__")), f"GRIDCAST_{name}__{path}"
 
 
-@pytest.mark.parametrize("name", sorted(SETTINGS))
-def test_every_setting_in_the_configuration_files_is_the_default(name: str) -> None:
-    text = (ROOT / f"config/{name.lower()}_config.yaml").read_text()
-    assert SETTINGS[name].model_validate(yaml.safe_load(text)) == SETTINGS[name]()
+def test_every_message_explained_in_the_user_guide_is_one_that_gridcast_says() -> None:
+    said = "\n".join(message for path in (ROOT / "src").rglob("*.py") for message in literals(path))
+    rows = (ROOT / "docs/user_guide.md").read_text().split("## When something is refused")[1]
+    messages = re.findall(r"^\| `(.+?)` \|", rows, flags=re.MULTILINE)
+    assert len(messages) > 10
+    assert not [message for message in messages if message not in said]
 
 
 def test_every_path_in_the_layout_table_exists() -> None:

@@ -27,9 +27,15 @@ def hours(start: str, count: int) -> np.ndarray:
     [
         pytest.param("Europe/London", "2024-03-31T12:00", "2024-03-30T13:00", id="London: 13:00 over a 23-hour day"),
         pytest.param("Europe/London", "2024-10-27T12:00", "2024-10-26T11:00", id="London: noon over a 25-hour day"),
-        pytest.param("America/New_York", "2024-03-11T16:00", "2024-03-10T16:00", id="New York: the day after it is 24 h"),
-        pytest.param("America/New_York", "2024-03-10T16:00", "2024-03-09T17:00", id="New York: noon over a 23-hour day"),
-        pytest.param("America/New_York", "2024-11-03T17:00", "2024-11-02T16:00", id="New York: noon over a 25-hour day"),
+        pytest.param(
+            "America/New_York", "2024-03-11T16:00", "2024-03-10T16:00", id="New York: the day after it is 24 h"
+        ),
+        pytest.param(
+            "America/New_York", "2024-03-10T16:00", "2024-03-09T17:00", id="New York: noon over a 23-hour day"
+        ),
+        pytest.param(
+            "America/New_York", "2024-11-03T17:00", "2024-11-02T16:00", id="New York: noon over a 25-hour day"
+        ),
         pytest.param("Australia/Melbourne", "2024-10-06T01:00", "2024-10-05T02:00", id="Melbourne: noon over 23 hours"),
         pytest.param("Australia/Melbourne", "2024-04-07T02:00", "2024-04-06T01:00", id="Melbourne: noon over 25 hours"),
         pytest.param("Asia/Kolkata", "2024-03-31T12:00", "2024-03-30T12:00", id="Kolkata never changes its clocks"),
@@ -60,11 +66,10 @@ def test_of_a_wall_time_that_comes_twice_the_one_with_the_same_offset_is_taken(a
 @settings(max_examples=60, deadline=None)
 @given(
     zone=st.sampled_from(ZONES),
-    moment=st.datetimes(datetime(2020, 1, 1), datetime(2026, 12, 31), timezones=st.just(UTC)),
+    at=st.integers(0, 7 * 365 * 48).map(lambda half_hours: datetime(2020, 1, 1, tzinfo=UTC) + HOUR / 2 * half_hours),
     days=st.integers(1, 28),
 )
-def test_the_wall_time_agrees_with_the_standard_library(zone: str, moment: datetime, days: int) -> None:
-    at = moment.replace(minute=moment.minute // 30 * 30, second=0, microsecond=0)
+def test_the_wall_time_agrees_with_the_standard_library(zone: str, at: datetime, days: int) -> None:
     local = at.astimezone(ZoneInfo(zone))
     wanted = (local.replace(tzinfo=None) - timedelta(days=days)).replace(tzinfo=ZoneInfo(zone))
     candidates = {wanted.replace(fold=fold).astimezone(UTC).replace(tzinfo=None) for fold in (0, 1)}

@@ -1,6 +1,6 @@
 """Windows: nothing from the future, the right reference days, the same in any batch."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import numpy as np
 import polars as pl
@@ -39,7 +39,7 @@ def make_panel(
     return panel_from_frames(
         pl.concat(readings),
         weather=pl.DataFrame({"valid_time": times, "temperature_c": rng.uniform(-5, 30, count)}),
-        holidays=pl.DataFrame({"date": [datetime(2024, 3, 29).date()], "name": ["Good Friday"]}),
+        holidays=pl.DataFrame({"date": [date(2024, 3, 29)], "name": ["Good Friday"]}),
         time_zones={zone: zone for zone in ZONES},
         interval=interval,
         series_ids=ZONES,
@@ -137,7 +137,7 @@ def test_a_short_panel_gives_the_inputs_of_the_whole_history() -> None:
                 "temperature_c": PANEL.temperature_c[first : origin + 168],
             }
         ),
-        holidays=pl.DataFrame({"date": [datetime(2024, 3, 29).date()], "name": ["Good Friday"]}),
+        holidays=pl.DataFrame({"date": [date(2024, 3, 29)], "name": ["Good Friday"]}),
         time_zones={zone: zone for zone in ZONES},
         interval=interval,
         series_ids=ZONES,

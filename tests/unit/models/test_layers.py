@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from gridcast.models.tensorflow.layers import (
+from gridcast.models.tensorflow.input_layers import (
     CalendarTerms,
-    CalibratedQuantiles,
-    QuantileGaps,
+    HourlyMeans,
     ScaledLoad,
     TemperatureHinges,
     WeekLevel,
 )
+from gridcast.models.tensorflow.quantile_layers import CalibratedQuantiles, QuantileGaps
 
 NAN = float("nan")
 LEADS = 4
@@ -24,6 +24,8 @@ LAYERS = [
     pytest.param(WeekLevel(3), [(6,)], (2,), id="WeekLevel"),
     pytest.param(ScaledLoad(limit=5.0), [(6,), (2,)], (6, 2), id="ScaledLoad of the past"),
     pytest.param(ScaledLoad(), [(LEADS, 3), (2,)], (LEADS, 3, 2), id="ScaledLoad of references"),
+    pytest.param(HourlyMeans(1), [(6, 2)], (6,), id="HourlyMeans of hours"),
+    pytest.param(HourlyMeans(2), [(6, 2)], (3,), id="HourlyMeans of half hours"),
     pytest.param(CalendarTerms(daily=3, yearly=1), [(LEADS,)] * 3, (LEADS, 1 + 6 + 2 + 7), id="CalendarTerms"),
     pytest.param(TemperatureHinges((10.0,), (20.0, 25.0)), [(LEADS, 4)], (LEADS, 16), id="TemperatureHinges"),
     pytest.param(QuantileGaps(7), [(LEADS, 8)], (LEADS, 7), id="QuantileGaps"),
@@ -75,6 +77,11 @@ def test_missing_loads_are_zero_and_masked_and_broken_ones_are_cut_off() -> None
     load = np.array([[10.0, NAN, np.inf, 1e9]], dtype=np.float32)
     scaled = np.asarray(ScaledLoad(limit=5.0)(load, np.array([[8.0, 4.0]], dtype=np.float32)))
     assert_allclose(scaled[0], [[0.5, 1.0], [0.0, 0.0], [0.0, 0.0], [5.0, 1.0]])
+
+
+def test_hourly_means_are_taken_over_what_was_observed() -> None:
+    scaled = np.array([[[2.0, 1.0], [0.0, 0.0], [1.0, 1.0], [3.0, 1.0], [0.0, 0.0], [0.0, 0.0]]], dtype=np.float32)
+    assert_allclose(HourlyMeans(2)(scaled), [[2.0, 2.0, 0.0]])
 
 
 def test_temperature_hinges_are_straight_beyond_the_outer_knots_and_zero_where_missing() -> None:

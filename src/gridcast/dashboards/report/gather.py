@@ -36,7 +36,6 @@ def gather(
     reproduce: Sequence[str],
 ) -> ReportContent:
     """The report's content; what was not run yet is left out."""
-    system = next(each.series_id for each in processed.hierarchy.series if each.parent_id is None)
     fan = _fan(store, processed)
     issue = fan["issue_time"].max() if fan.height else None
     readings = processed.readings(start=issue - FAN_PAST if isinstance(issue, datetime) else processed.observed_until)
@@ -46,7 +45,7 @@ def gather(
     return ReportContent(
         title=title,
         generated_at=generated_at,
-        system_id=system,
+        system_id=processed.hierarchy.root,
         time_zones=processed.hierarchy.time_zones,
         headline={} if backtest is None else backtest.headline,
         targets=targets,

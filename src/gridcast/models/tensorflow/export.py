@@ -41,14 +41,23 @@ def save(trained: TrainedModel, directory: Path, *, metadata: Mapping[str, Any] 
         _write_models(trained.network, building, spec=trained.network_spec)
         manifest = _manifest(trained, building, metadata=metadata or {})
         (building / MANIFEST).write_text(manifest.to_json(), encoding="utf-8")
-        if directory.exists():
-            shutil.rmtree(directory)
-        building.rename(directory)
+        building.chmod(0o755)
+        _swap(building, directory)
     except (OSError, tf.errors.OpError) as error:
         raise _unwritable(directory, error) from error
     finally:
         shutil.rmtree(building, ignore_errors=True)
     return manifest
+
+
+def _swap(building: Path, directory: Path) -> None:
+    if not directory.exists():
+        building.rename(directory)
+        return
+    former = building.with_name(f"{building.name}-former")
+    directory.rename(former)
+    building.rename(directory)
+    shutil.rmtree(former)
 
 
 def signature(spec: NetworkSpec) -> dict[str, Any]:

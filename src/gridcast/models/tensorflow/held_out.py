@@ -11,9 +11,11 @@ from gridcast.domain.errors import GridcastError
 from gridcast.features.panel import Panel
 from gridcast.features.windows import RECENT_DAYS, Windows, intervals_per_day, usable_windows
 
-ORIGIN_DAYS = 5
+ORIGIN_DAYS = 2
 """Days of issue times in each held-out block; the block ends one horizon after the last."""
 LARGEST_HELD_OUT_SHARE = 0.25
+MOST_HELD_OUT = 8192
+"""Held-out windows are thinned out evenly to this many."""
 LEAST_DAYS = RECENT_DAYS + 28
 
 
@@ -52,9 +54,11 @@ def split_windows(panel: Panel, *, train_until: int, leads: int, blocks: int, he
     for block in held:
         inside |= (training.origin > block.start - leads) & (training.origin < block.end)
         parts.append(usable_windows(panel, leads=leads, start=block.start, stop=block.end, every=held_out_every))
+    series, origin = (np.concatenate(each) for each in zip(*parts, strict=True))
+    kept = np.unique(np.linspace(0, len(origin) - 1, min(len(origin), MOST_HELD_OUT)).astype(np.int64))
     split = Split(
         Windows(training.series[~inside], training.origin[~inside]),
-        Windows(np.concatenate([each.series for each in parts]), np.concatenate([each.origin for each in parts])),
+        Windows(series[kept], origin[kept]),
     )
     if not len(split.training.origin) or not len(split.held_out.origin):
         raise GridcastError(

@@ -6,7 +6,7 @@ import numpy as np
 from keras import ops
 
 from gridcast.domain.quantiles import QUANTILE_LEVELS
-from gridcast.models.tensorflow.layers import is_observed, or_zero
+from gridcast.models.tensorflow.missing import is_observed, or_zero
 
 
 def pinball(target: Any, quantiles: Any, *, weight: Any) -> Any:

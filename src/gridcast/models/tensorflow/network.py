@@ -8,14 +8,14 @@ from keras import ops
 from gridcast.domain.quantiles import MEDIAN, QUANTILE_LEVELS
 from gridcast.features.temperature_terms import TEMPERATURE_TERMS
 from gridcast.features.windows import RECENT_DAYS, REFERENCES, intervals_per_day
-from gridcast.models.tensorflow.layers import (
+from gridcast.models.tensorflow.input_layers import (
     CalendarTerms,
-    CalibratedQuantiles,
-    QuantileGaps,
+    HourlyMeans,
     ScaledLoad,
     TemperatureHinges,
     WeekLevel,
 )
+from gridcast.models.tensorflow.quantile_layers import CalibratedQuantiles, QuantileGaps
 from gridcast.models.tensorflow.spec import NetworkSpec
 
 KNOTS_BELOW_C = (12.0, 4.0)
@@ -86,7 +86,8 @@ def _first_shares(shape: Any, dtype: Any = None) -> Any:
 
 
 def _encode(recent_load_mw: Any, level_scale: Any, spec: NetworkSpec) -> Any:
-    recent = ScaledLoad(name="scaled_recent")(recent_load_mw, level_scale)[..., 0]
+    recent = ScaledLoad(name="scaled_recent")(recent_load_mw, level_scale)
+    recent = HourlyMeans(intervals_per_day(spec.interval) // 24, name="hourly_recent")(recent)
     hidden = keras.layers.Dense(spec.size.encoder_width, name="encoder_enter")(recent)
     for block in range(2):
         hidden = residual_block(hidden, spec.size.encoder_width, dropout=2 * spec.size.dropout, name=f"encoder_{block}")

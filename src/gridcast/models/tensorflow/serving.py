@@ -15,6 +15,7 @@ from gridcast.domain.errors import GridcastError
 from gridcast.features.panel import Panel
 from gridcast.features.windows import window_inputs
 from gridcast.models.tensorflow.artefact import LITERT, OUTPUT, SIGNATURE, Manifest, read_manifest
+from gridcast.models.tensorflow.native_log import native_log_muted
 
 Floats = npt.NDArray[np.float32]
 
@@ -44,8 +45,11 @@ class Forecaster:
         """
         manifest = read_manifest(directory)
         signature = json.loads((directory / SIGNATURE).read_text(encoding="utf-8"))
-        interpreter = Interpreter(model_path=str(directory / LITERT), num_threads=1)
-        return cls(manifest, signature["inputs"], interpreter.get_signature_runner())
+        with native_log_muted():
+            interpreter = Interpreter(model_path=str(directory / LITERT), num_threads=1)
+            interpreter.allocate_tensors()
+            runner = interpreter.get_signature_runner()
+        return cls(manifest, signature["inputs"], runner)
 
     @property
     def series_ids(self) -> tuple[str, ...]:
@@ -87,8 +91,8 @@ class Forecaster:
         if name not in inputs or inputs[name].shape[1:] != shape:
             received = f"shape {inputs[name].shape}" if name in inputs else "nothing"
             raise GridcastError(
-                f"model input {name!r}: {received}; expected shape (window, {', '.join(map(str, shape))}). Build inputs "
-                f"with window_inputs for {self.leads} leads of {self.interval}."
+                f"model input {name!r}: {received}; expected shape (window, {', '.join(map(str, shape))}). "
+                f"Build inputs with window_inputs for {self.leads} leads of {self.interval}."
             )
         return np.ascontiguousarray(inputs[name], dtype=expected["dtype"])
 

@@ -50,16 +50,16 @@ class TrainSpec:
         batch_size: windows per step.
         learning_rate: of the first step; it falls to zero over all epochs like a cosine.
         weight_decay: pull of the weights towards zero (AdamW).
-        held_out_blocks: blocks of a week or so, spread over the past year, kept for stopping and calibration.
+        held_out_blocks: blocks of two days and a horizon, spread over the past year, kept for stopping and calibration.
         patience: epochs without progress on them after which training stops.
         seed: of everything random.
     """
 
-    epochs: int = 10
+    epochs: int = 8
     windows_per_epoch: int = 24_576
     batch_size: int = 256
     learning_rate: float = 2e-3
     weight_decay: float = 1e-3
-    held_out_blocks: int = 8
-    patience: int = 3
+    held_out_blocks: int = 16
+    patience: int = 4
     seed: int = 0

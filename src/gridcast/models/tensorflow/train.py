@@ -1,10 +1,9 @@
 """Training: seeded, stopped early on held-out blocks, calibrated on them."""
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, NamedTuple
 
 import keras
 import numpy as np
@@ -13,38 +12,16 @@ import tensorflow as tf
 
 from gridcast.features.panel import Panel
 from gridcast.features.temperature import fill_missing_temperature
-from gridcast.features.windows import Inputs, Windows, intervals_per_day, window_inputs, window_targets
+from gridcast.features.windows import Inputs, intervals_per_day, window_targets
 from gridcast.models.tensorflow.calibration import gap_factors
-from gridcast.models.tensorflow.held_out import Split, split_windows, training_scale
-from gridcast.models.tensorflow.losses import pinball
+from gridcast.models.tensorflow.held_out import split_windows, training_scale
+from gridcast.models.tensorflow.learning import EpochLosses, Learner, Progress, predict
 from gridcast.models.tensorflow.network import build_network
 from gridcast.models.tensorflow.spec import NetworkSpec, TrainSpec
 
+__all__ = ["EpochLosses", "Progress", "TrainedModel", "fit"]
+
 Floats = npt.NDArray[np.float32]
-PREDICTED_AT_ONCE = 512
-
-
-class Progress(NamedTuple):
-    """Where a training run stands."""
-
-    epoch: int
-    """Epochs completed."""
-    epochs: int
-    done: float
-    """Share of all epochs done, 0 … 1."""
-    training_loss: float
-    """Mean pinball of the current epoch over the series' weekly change."""
-    held_out_loss: float
-    """The same on held-out windows after the last completed epoch, NaN during the first."""
-    seconds: float
-    """Since the start."""
-
-
-class EpochLosses(NamedTuple):
-    """Losses of one epoch: mean pinball over the series' weekly change."""
-
-    training: float
-    held_out: float
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -118,11 +95,11 @@ def fit(
     tf.config.experimental.enable_op_determinism()
     keras.utils.set_random_seed(train_spec.seed)
     network = build_network(network_spec, series=len(panel.series_ids))
-    run = _Run(filled, network, network_spec, train_spec, weight, started, on_progress)
-    losses = run.learn(split)
+    learner = Learner(filled, network, network_spec.leads, train_spec, weight, on_progress, started)
+    losses = learner.learn(split)
     held_out = split.held_out
     targets = window_targets(filled, series=held_out.series, origin=held_out.origin, leads=network_spec.leads)
-    factors = gap_factors(targets, run.predict_windows(held_out), interval=panel.interval)
+    factors = gap_factors(targets, learner.predict_windows(held_out), interval=panel.interval)
     network.get_layer("calibrated").factors.assign(factors)
     return TrainedModel(
         network=network,
@@ -136,113 +113,3 @@ def fit(
         held_out_windows=len(held_out.origin),
         seconds=time.monotonic() - started,
     )
-
-
-def predict(network: keras.Model, inputs: Inputs) -> Floats:
-    """Quantiles (window, lead, quantile), MW, a few hundred windows at a time."""
-    count = len(inputs["series"])
-    parts = [
-        np.asarray(network({name: values[first : first + PREDICTED_AT_ONCE] for name, values in inputs.items()}))
-        for first in range(0, count, PREDICTED_AT_ONCE)
-    ]
-    return np.concatenate(parts)
-
-
-@dataclass(slots=True, eq=False)
-class _Run:
-    panel: Panel
-    network: keras.Model
-    network_spec: NetworkSpec
-    spec: TrainSpec
-    weight: Floats
-    started: float
-    on_progress: Callable[[Progress], None] | None
-
-    def learn(self, split: Split) -> list[EpochLosses]:
-        """Losses of every epoch; the network ends with the weights of the best one."""
-        rng = np.random.default_rng(self.spec.seed)
-        per_epoch = min(self.spec.windows_per_epoch, len(split.training.origin))
-        steps = max(1, per_epoch // self.spec.batch_size)
-        step = _training_step(self.network, self.spec, steps=steps * self.spec.epochs)
-        losses: list[EpochLosses] = []
-        best = self._weights()
-        for epoch in range(self.spec.epochs):
-            training = self._epoch(step, split.training, rng=rng, steps=steps, epoch=epoch, losses=losses)
-            losses.append(EpochLosses(training, self._held_out_loss(split.held_out)))
-            self._tell(epoch + 1, 0.0, losses[-1].training, losses)
-            order = np.argsort([each.held_out for each in losses], kind="stable")
-            if order[0] == epoch:
-                best = self._weights()
-            elif epoch - order[0] >= self.spec.patience:
-                break
-        for variable, value in zip(self.network.weights, best, strict=True):
-            variable.assign(value)
-        return losses
-
-    def _weights(self) -> list[Any]:
-        return [tf.identity(variable.value) for variable in self.network.weights]
-
-    def predict_windows(self, windows: Windows) -> Floats:
-        """Quantiles (window, lead, quantile), MW."""
-        parts = []
-        for first in range(0, len(windows.origin), PREDICTED_AT_ONCE):
-            chunk = slice(first, first + PREDICTED_AT_ONCE)
-            parts.append(predict(self.network, self._inputs(windows.series[chunk], windows.origin[chunk])))
-        return np.concatenate(parts)
-
-    def _epoch(
-        self,
-        step: Callable[..., Any],
-        windows: Windows,
-        *,
-        rng: np.random.Generator,
-        steps: int,
-        epoch: int,
-        losses: Sequence[EpochLosses],
-    ) -> float:
-        total = 0.0
-        for done, chosen in enumerate(_batches(windows, rng=rng, size=self.spec.batch_size, steps=steps), start=1):
-            series, origin = windows.series[chosen], windows.origin[chosen]
-            target = window_targets(self.panel, series=series, origin=origin, leads=self.network_spec.leads)
-            inputs = {name: tf.constant(values) for name, values in self._inputs(series, origin).items()}
-            total += float(step(inputs, tf.constant(target), tf.constant(self.weight[series])))
-            if done % 10 == 0 and done < steps:
-                self._tell(epoch, done / steps, total / done, losses)
-        return total / steps
-
-    def _held_out_loss(self, windows: Windows) -> float:
-        target = window_targets(self.panel, series=windows.series, origin=windows.origin, leads=self.network_spec.leads)
-        quantiles = self.predict_windows(windows)
-        return float(pinball(tf.constant(target), tf.constant(quantiles), weight=self.weight[windows.series]))
-
-    def _inputs(self, series: npt.NDArray[np.int32], origin: npt.NDArray[np.int32]) -> Inputs:
-        return window_inputs(self.panel, series=series, origin=origin, leads=self.network_spec.leads)
-
-    def _tell(self, epoch: int, part: float, loss: float, losses: Sequence[EpochLosses]) -> None:
-        if self.on_progress is not None:
-            held_out = losses[-1].held_out if losses else float("nan")
-            done = (epoch + part) / self.spec.epochs
-            self.on_progress(Progress(epoch, self.spec.epochs, done, loss, held_out, time.monotonic() - self.started))
-
-
-def _batches(windows: Windows, *, rng: np.random.Generator, size: int, steps: int) -> Iterator[npt.NDArray[np.int64]]:
-    """Positions of the windows of each step; none comes twice in an epoch."""
-    count = len(windows.origin)
-    drawn = rng.choice(count, min(count, size * steps), replace=False, shuffle=True)
-    yield from np.array_split(drawn, steps)
-
-
-def _training_step(network: keras.Model, spec: TrainSpec, *, steps: int) -> Callable[..., Any]:
-    schedule = keras.optimizers.schedules.CosineDecay(spec.learning_rate, steps)
-    optimizer = keras.optimizers.AdamW(schedule, weight_decay=spec.weight_decay)
-    optimizer.build(network.trainable_variables)
-
-    @tf.function
-    def step(inputs: Any, target: Any, weight: Any) -> Any:
-        with tf.GradientTape() as tape:
-            loss = pinball(target, network(inputs, training=True), weight=weight)
-        gradients = tape.gradient(loss, network.trainable_variables)
-        optimizer.apply(gradients, network.trainable_variables)
-        return loss
-
-    return step

@@ -1,23 +1,14 @@
-"""Layers that turn raw MW, °C and calendar numbers into terms, and terms into quantiles that never cross."""
+"""Layers that turn raw MW, °C and calendar numbers into terms of a sensible size."""
 
 from typing import Any
 
 import keras
 from keras import ops
 
+from gridcast.models.tensorflow.missing import is_observed, or_zero
+
 PACKAGE = "gridcast"
-LARGEST = 1e30
 LARGEST_C = 60.0
-
-
-def is_observed(values: Any) -> Any:
-    """1.0 where a value is a finite number, 0.0 where it is NaN or infinite; same shape."""
-    return ops.cast(ops.abs(values) < LARGEST, "float32")
-
-
-def or_zero(values: Any) -> Any:
-    """The values with zero in place of NaN and infinity."""
-    return ops.where(ops.abs(values) < LARGEST, values, ops.zeros_like(values))
 
 
 @keras.saving.register_keras_serializable(package=PACKAGE)
@@ -84,6 +75,31 @@ class ScaledLoad(keras.layers.Layer):
 
 
 @keras.saving.register_keras_serializable(package=PACKAGE)
+class HourlyMeans(keras.layers.Layer):
+    """Means over observed values of `steps` intervals at a time: (window, time, 2) of `ScaledLoad` → (window, hour).
+
+    Keeps the network the same size whatever the interval; hours without any observed value are zero.
+    """
+
+    def __init__(self, steps: int, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.steps = steps
+
+    def call(self, scaled: Any) -> Any:
+        """Mean scaled load of each hour."""
+        value = scaled[..., 0]
+        if self.steps <= 1:
+            return value
+        hours = (-1, value.shape[1] // self.steps, self.steps)
+        count = ops.sum(ops.reshape(scaled[..., 1], hours), axis=-1)
+        return ops.sum(ops.reshape(value, hours), axis=-1) / ops.maximum(count, 1.0)
+
+    def get_config(self) -> dict[str, Any]:
+        """Arguments of the constructor."""
+        return {**super().get_config(), "steps": self.steps}
+
+
+@keras.saving.register_keras_serializable(package=PACKAGE)
 class CalendarTerms(keras.layers.Layer):
     """Position on the horizon, daily and yearly harmonics, weekday: (window, lead) inputs → (window, lead, term)."""
 
@@ -137,70 +153,3 @@ class TemperatureHinges(keras.layers.Layer):
     def get_config(self) -> dict[str, Any]:
         """Arguments of the constructor."""
         return {**super().get_config(), "below": self.below, "above": self.above}
-
-
-@keras.saving.register_keras_serializable(package=PACKAGE)
-class QuantileGaps(keras.layers.Layer):
-    """Median and non-negative distances between neighbouring quantiles, in scaled units.
-
-    Hidden (window, lead, width) → (window, lead, quantile): the median's correction first, then the gaps
-    outward, below the median and above it.
-    """
-
-    def __init__(self, quantiles: int, typical_gap: float = 0.03, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.quantiles = quantiles
-        self.typical_gap = typical_gap
-        self.median = keras.layers.Dense(1, kernel_initializer="zeros", name="median")
-        self.gaps = keras.layers.Dense(quantiles - 1, kernel_initializer="zeros", name="gaps")
-
-    def build(self, input_shape: tuple[int | None, ...]) -> None:
-        """Create the two projections."""
-        self.median.build(input_shape)
-        self.gaps.build(input_shape)
-
-    def call(self, hidden: Any) -> Any:
-        """Median correction and gaps on the last axis."""
-        gaps = self.typical_gap * 1.4427 * ops.softplus(self.gaps(hidden))
-        return ops.concatenate([self.median(hidden), gaps], axis=-1)
-
-    def get_config(self) -> dict[str, Any]:
-        """Arguments of the constructor."""
-        return {**super().get_config(), "quantiles": self.quantiles, "typical_gap": self.typical_gap}
-
-
-@keras.saving.register_keras_serializable(package=PACKAGE)
-class CalibratedQuantiles(keras.layers.Layer):
-    """Quantiles in MW from median and gaps; each gap is stretched by a calibrated factor of its lead.
-
-    Gaps (window, lead, quantile) as of `QuantileGaps`, base (window, lead, 1) scaled, level and scale (window, 2) →
-    (window, lead, quantile) MW, ascending by construction: factors are never negative.
-    """
-
-    def __init__(self, lower: int, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.lower = lower
-
-    def build(self, gaps_shape: tuple[int | None, ...], *_: Any) -> None:
-        """Create the factors, one for a network that is not calibrated yet."""
-        self.factors = self.add_weight(
-            name="factors", shape=(gaps_shape[1], gaps_shape[2] - 1), initializer="ones", trainable=False
-        )
-
-    def call(self, gaps: Any, base: Any, level_scale: Any) -> Any:
-        """Ascending quantiles, MW."""
-        median = gaps[..., :1] + base
-        stretched = gaps[..., 1:] * ops.maximum(self.factors, 0.0)
-        below, above = [median], [median]
-        for step in range(self.lower):
-            below.append(below[-1] - stretched[..., step : step + 1])
-        for step in range(self.lower, stretched.shape[-1]):
-            above.append(above[-1] + stretched[..., step : step + 1])
-        scaled = ops.concatenate([*below[::-1], *above[1:]], axis=-1)
-        level = ops.reshape(level_scale[:, 0], (-1, 1, 1))
-        scale = ops.reshape(level_scale[:, 1], (-1, 1, 1))
-        return level + scale * scaled
-
-    def get_config(self) -> dict[str, Any]:
-        """Arguments of the constructor."""
-        return {**super().get_config(), "lower": self.lower}

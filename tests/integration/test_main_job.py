@@ -1,0 +1,202 @@
+import json
+import shutil
+import signal
+import subprocess
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+from polars.testing import assert_frame_equal
+from support.installation import GRIDCAST, ZONES, Place
+
+from gridcast.domain.quantiles import QUANTILE_COLUMNS
+from gridcast.domain.tables import CLEAN_READINGS
+from gridcast.features.windows import window_inputs
+from gridcast.models.tensorflow.serving import Forecaster
+from gridcast.registry.mlflow_registry import Registry
+from gridcast.store.sqlite import Store
+from gridcast.workflows.history import history_panel
+from gridcast.workflows.processed import Processed
+
+Copy = Callable[[Place], Place]
+EVER = {"start": datetime(1990, 1, 1, tzinfo=UTC), "end": datetime(2090, 1, 1, tzinfo=UTC)}
+
+
+def stored(place: Place) -> tuple[pl.DataFrame, pl.DataFrame]:
+    store = Store.open(place.directory / "data" / "gridcast.db")
+    readings, forecasts = store.readings(**EVER), store.forecasts(**EVER)
+    store.close()
+    return readings, forecasts
+
+
+@pytest.fixture(scope="module")
+def replayed(promoted: Place, tmp_path_factory: pytest.TempPathFactory) -> Place:
+    """Twelve hours replayed without a break."""
+
+    place = Place(shutil.copytree(promoted.directory, tmp_path_factory.mktemp("replayed") / "copy"))
+    place.run("stream", "--last", "PT12H")
+    return place
+
+
+def test_ingest_counts_what_it_rejects_and_keeps_it(promoted: Place, copy_of: Copy) -> None:
+    place = copy_of(promoted)
+
+    result = place.json("ingest")
+
+    assert (
+        result["rejected"] == {"bad_load": 1, "bad_time": 1, "nonexistent_local_time": 1}
+        or sum(result["rejected"].values()) == 3
+    )
+    letter = pl.read_csv(place.directory / result["dead_letter"])
+    assert letter.height == 3
+    assert "a lot" in "\n".join(letter["raw"])
+    assert result["series"] == len(ZONES)
+
+
+def test_a_day_of_the_clock_change_has_23_hours_and_none_is_made_up(promoted: Place) -> None:
+    processed = Processed.open(promoted.directory / "data" / "processed")
+    local = pl.col("valid_time").dt.convert_time_zone("Europe/London")
+    day = processed.readings().filter(local.dt.date() == datetime(2008, 3, 30, tzinfo=UTC).date())
+
+    assert day.group_by("series_id").len()["len"].unique().to_list() == [23]
+    assert set(day["quality"]) == {"good"}
+
+
+def test_backtest_prints_the_headline_as_json(promoted: Place, copy_of: Copy) -> None:
+    result = copy_of(promoted).json("backtest")
+
+    named = {"skill_pinball_vs_naive", "skill_pinball_vs_linear", "coverage_80", "mape_system", "n"}
+    assert named <= result.keys()
+    assert result["n"] > 5000
+    assert 0 < result["skill_pinball_vs_naive"] < 1
+
+
+def test_every_tick_commits_clean_readings_and_a_forecast_of_every_series(replayed: Place) -> None:
+    _, forecasts = stored(replayed)
+
+    issues = forecasts.group_by("issue_time").agg(pl.len(), pl.col("series_id").n_unique())
+    assert issues.height == 12
+    assert issues["len"].unique().to_list() == [48 * (len(ZONES) + 1)]
+    ordered = forecasts.select(QUANTILE_COLUMNS).to_numpy()
+    assert (np.diff(ordered, axis=1) >= 0).all()
+
+
+def test_the_stream_cleans_exactly_as_the_batch_run_does(replayed: Place) -> None:
+    readings, _ = stored(replayed)
+    processed = Processed.open(replayed.directory / "data" / "processed")
+
+    batch = processed.readings(start=readings["valid_time"].min()).select(CLEAN_READINGS.names())
+
+    assert_frame_equal(readings, batch, check_exact=True)
+
+
+def test_a_forecast_of_the_stream_equals_one_made_from_the_whole_history_at_once(replayed: Place) -> None:
+    _, forecasts = stored(replayed)
+    processed = Processed.open(replayed.directory / "data" / "processed")
+    champion = Registry.open(replayed.directory / "data" / "registry").champion()
+    assert champion is not None
+    issue_time = forecasts["issue_time"].min()
+    panel = history_panel(processed, until=issue_time + timedelta(hours=48))
+    forecaster = Forecaster.load(champion.directory)
+
+    series = np.arange(len(panel.series_ids))
+    origin = np.full(len(series), panel.index_of(issue_time))
+    bulk = forecaster.predict(window_inputs(panel, series=series, origin=origin, leads=forecaster.leads))
+
+    known = forecasts.filter(pl.col("issue_time") == issue_time, pl.col("degraded_because") == "")
+    leads = known.filter(series_id="system").height
+    streamed = np.stack([known.filter(series_id=each).select(QUANTILE_COLUMNS).to_numpy() for each in panel.series_ids])
+    np.testing.assert_allclose(streamed, bulk[:, :leads], rtol=1e-5)
+
+
+def test_a_replay_killed_in_the_middle_and_started_again_ends_in_the_same_store(
+    promoted: Place, replayed: Place, copy_of: Copy
+) -> None:
+    place = copy_of(promoted)
+    command = [GRIDCAST, "stream", "--last", "PT12H"]
+    with subprocess.Popen(
+        command, cwd=place.directory, env=place.environment(), stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stderr is not None
+        ticks = 0
+        for line in process.stderr:
+            ticks += line.startswith("replaying:")
+            if ticks == 4:
+                process.send_signal(signal.SIGKILL)
+                break
+    assert process.returncode == -signal.SIGKILL
+
+    rest = place.json("stream", "--last", "PT12H")
+
+    assert 0 < rest["ticks"] < 12
+    for ended, uninterrupted in zip(stored(place), stored(replayed), strict=True):
+        assert_frame_equal(ended, uninterrupted, check_exact=True)
+
+
+def test_sigterm_finishes_the_tick_in_hand(promoted: Place, copy_of: Copy) -> None:
+    place = copy_of(promoted)
+    command = [GRIDCAST, "stream", "--last", "PT12H", "--speed", "60", "--format", "json"]
+    with subprocess.Popen(
+        command, cwd=place.directory, env=place.environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stderr is not None
+        next(line for line in process.stderr if line.startswith("replaying:"))
+        process.terminate()
+        output, _ = process.communicate(timeout=60)
+
+    assert process.returncode == 0
+    assert json.loads(output)["ticks"] == 1
+
+
+def test_scoring_report_status_and_forecast_follow_the_replay(replayed: Place, copy_of: Copy) -> None:
+    place = copy_of(replayed)
+
+    scored = place.json("score")
+    report = place.json("report", "--picture", "picture.png")
+    status = place.json("status")
+    rows = place.json("forecast", "--series", "system", "--as-of", "2008-06-29T06:00Z", "--to", "rows.csv")
+
+    assert scored["issues"] == 11
+    page = (place.directory / report["report"]).read_text()
+    assert all(zone in page for zone in (*ZONES, "system"))
+    assert (place.directory / "picture.png").read_bytes().startswith(b"\x89PNG")
+    assert status["champion"] == "1"
+    assert status["late_series"] == []
+    assert len(rows["forecasts"]) == 48
+    assert pl.read_csv(place.directory / "rows.csv").height == 48
+
+
+def test_running_the_stages_again_reuses_what_has_not_changed(promoted: Place, copy_of: Copy) -> None:
+    place = copy_of(promoted)
+
+    assert place.json("prepare")["reused"]
+    assert place.json("train")["reused"]
+    assert not place.json("promote")["changed"]
+
+
+def test_a_model_that_does_not_beat_the_champion_is_refused_with_exit_code_3(promoted: Place, copy_of: Copy) -> None:
+    place = copy_of(promoted)
+    weak = {"GRIDCAST_MODEL__TRAINING__EPOCHS": "1", "GRIDCAST_MODEL__TRAINING__WINDOWS_PER_EPOCH": "128"}
+    place.run("train", env=weak)
+
+    refused = place.run("promote", code=3)
+
+    assert "is not promoted" in refused.stderr
+    assert "expected less than" in refused.stderr
+    status = place.json("status")
+    assert status["champion"] == "1"
+    assert status["events"][-1]["kind"] == "promotion_refused"
+
+
+def test_a_damaged_artefact_is_refused(promoted: Place, copy_of: Copy) -> None:
+    place = copy_of(promoted)
+    (artefact,) = Path(place.directory / "data" / "registry").rglob("model.tflite")
+    artefact.write_bytes(artefact.read_bytes()[:-100] + bytes(100))
+
+    failed = place.run("forecast", code=1)
+
+    assert failed.stderr.count("error:") == 1
+    assert "model.tflite" in failed.stderr
