@@ -4,15 +4,18 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from gridcast.domain.errors import GridcastError
 from gridcast.ingestion.raw import first_readings
-from gridcast.registry.mlflow_registry import RegisteredModel, Registry
 from gridcast.settings.load import Settings, load_settings
 from gridcast.store.sqlite import Store
 from gridcast.workflows.processed import Processed
 from gridcast.workflows.rules import CleaningRules
 from gridcast.workflows.workspace import Workspace
+
+if TYPE_CHECKING:
+    from gridcast.registry.mlflow_registry import RegisteredModel, Registry
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,15 +46,17 @@ class Installation:
         finally:
             store.close()
 
-    def registry(self) -> Registry:
-        """The model registry."""
+    def registry(self) -> "Registry":
+        """The model registry. MLflow takes seconds to import: only the commands that ask for it wait."""
+        from gridcast.registry.mlflow_registry import Registry
+
         return Registry.open(self.workspace.registry)
 
     def processed(self) -> Processed:
         """The clean history."""
         return Processed.open(self.workspace.processed)
 
-    def champion(self) -> RegisteredModel:
+    def champion(self) -> "RegisteredModel":
         """The model in charge.
 
         Raises:

@@ -71,6 +71,8 @@ def same_wall_time_days_before(times: Times, *, days: int, time_zone: str) -> Ti
     offset = utc_offsets(utc, time_zone=time_zone)
     plain: Times = np.subtract(utc, days * DAY)
     changed = utc_offsets(plain, time_zone=time_zone) != offset
+    if not changed.any():
+        return plain
     result = plain.copy()
     result[changed] = _utc_of_wall(plain[changed] + offset[changed], time_zone=time_zone)
     return result

@@ -115,6 +115,17 @@ def test_the_newest_version_is_the_challenger_and_the_champion_stays(registry: R
         registry.get(CHALLENGER)
 
 
+def test_the_candidate_is_the_challenger_or_else_the_champion(registry: Registry, tmp_path: Path) -> None:
+    with pytest.raises(GridcastError, match="model 'champion' is not registered"):
+        registry.candidate()
+    for _ in range(2):
+        register(registry, tmp_path)
+    registry.set_alias(CHAMPION, "1")
+    assert registry.candidate().version == "2"
+    registry.drop_alias(CHALLENGER)
+    assert registry.candidate().version == "1"
+
+
 def test_versions_are_listed_in_the_order_they_were_made(registry: Registry, tmp_path: Path) -> None:
     made = [register(registry, tmp_path).version for _ in range(11)]
     assert [each.version for each in registry.versions()] == made == [str(number) for number in range(1, 12)]

@@ -217,9 +217,8 @@ for reading in readings.iter_slices(1):
 
 
 def test_processes_that_start_together_share_a_new_store(tmp_path: Path, path: Path) -> None:
-    names = ("a", "b")
     writers = []
-    for name in names:
+    for name in "ab":
         received(8, series_id=name).write_parquet(tmp_path / f"{name}.parquet")
         writers.append(child(LANDS, path, tmp_path / f"{name}.parquet"))
     for writer in writers:
@@ -232,7 +231,7 @@ def test_processes_that_start_together_share_a_new_store(tmp_path: Path, path: P
     assert [writer.returncode for writer in writers] == [0, 0], told
     with contextlib.closing(Store.open(path)) as store:
         landed = store.landed(**ALWAYS, up_to_offset=16)
-    assert all(landed.filter(series_id=name).equals(received(8, series_id=name)) for name in names)
+    assert all(landed.filter(series_id=name).equals(received(8, series_id=name)) for name in "ab")
 
 
 def test_a_full_disk_keeps_the_tick_before_and_goes_on_when_there_is_room(small_disk: Path) -> None:

@@ -1,0 +1,121 @@
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from gridcast.domain.errors import GateRefusedError, UsageError
+from gridcast.registry.mlflow_registry import RegisteredModel, Registry
+from gridcast.store.sqlite import Store
+from gridcast.workflows.backtest import Backtest
+from gridcast.workflows.promote_model import Gate, Promotion, promote_model
+
+START = datetime(2024, 3, 1, tzinfo=UTC)
+
+
+def measured(model: RegisteredModel, *, pinball: float, skill: float = 0.5, coverage: float = 0.8) -> Backtest:
+    headline = {"pinball_model": pinball, "skill_pinball_vs_naive": skill, "coverage_80": coverage}
+    return Backtest(pl.DataFrame(), headline, (START,) * 14, model.version)
+
+
+class Plant:
+    """A real registry and store, and models whose loss is given."""
+
+    def __init__(self, folder: Path) -> None:
+        self.registry = Registry.open(folder / "registry")
+        self.store = Store.open(folder / "gridcast.db")
+        self.artefact = folder / "artefact"
+        self.artefact.mkdir()
+        (self.artefact / "model.tflite").write_bytes(b"weights")
+        self.unseen: list[datetime] = []
+
+    def model(self, *, trained_until: datetime = START) -> RegisteredModel:
+        tags = {"trained_until": trained_until.isoformat()}
+        return self.registry.register(self.artefact, params={}, metrics={}, tags=tags, pip_requirements=())
+
+    def promote(
+        self,
+        candidate: RegisteredModel,
+        *,
+        losses: Callable[[RegisteredModel], Backtest],
+        gate: Gate = Gate(),
+        dry_run: bool = False,
+    ) -> Promotion:
+        def judge(model: RegisteredModel, unseen_since: datetime) -> Backtest:
+            self.unseen.append(unseen_since)
+            return losses(model)
+
+        return promote_model(
+            self.registry, self.store, candidate=candidate, gate=gate, judge=judge, actor="anna", dry_run=dry_run
+        )
+
+
+@pytest.fixture
+def plant(tmp_path: Path) -> Plant:
+    return Plant(tmp_path)
+
+
+def test_the_first_model_that_passes_the_gate_takes_charge_and_the_decision_is_kept(plant: Plant) -> None:
+    done = plant.promote(plant.model(), losses=lambda model: measured(model, pinball=2.0))
+
+    champion = plant.registry.champion()
+    assert champion is not None
+    assert (done.version, done.previous, done.changed) == (champion.version, None, True)
+    assert champion.aliases == ("champion",)
+    assert champion.tags["promoted_by"] == "anna"
+    (event,) = plant.store.events().to_dicts()
+    assert event["kind"] == "promoted"
+    assert "over 14 held-out days its pinball loss is 2.000 MW, 50% below the weekly naive" in event["message"]
+
+
+def test_only_a_smaller_loss_than_the_champions_on_the_same_unseen_days_takes_its_place(plant: Plant) -> None:
+    losses = {"1": 2.0, "2": 2.0, "3": 1.9}
+
+    def judged(model: RegisteredModel) -> Backtest:
+        return measured(model, pinball=losses[model.version])
+
+    plant.promote(plant.model(trained_until=START + timedelta(days=9)), losses=judged)
+    with pytest.raises(GateRefusedError, match=r"2\.000 MW, expected less than the 2\.000 MW of champion 1"):
+        plant.promote(plant.model(), losses=judged)
+    assert plant.store.events()["kind"].to_list() == ["promoted", "promotion_refused"]
+
+    done = plant.promote(plant.model(), losses=judged)
+
+    assert (done.version, done.previous) == ("3", "1")
+    assert set(plant.unseen) == {START + timedelta(days=9)}, "no model may be judged on days either has seen"
+
+
+@pytest.mark.parametrize(
+    ("skill", "coverage", "words"),
+    [
+        pytest.param(-0.1, 0.8, "skill against the weekly naive is -10.0%", id="worse than naive"),
+        pytest.param(0.0, 0.8, "expected more than 0%", id="no better than naive"),
+        pytest.param(0.5, 0.6, "holds 60.0% of the measurements, expected 70% to 90%", id="too narrow"),
+        pytest.param(0.5, 0.95, "holds 95.0%", id="too wide"),
+        pytest.param(float("nan"), float("nan"), "nan%", id="not a number"),
+    ],
+)
+def test_a_model_below_the_limits_is_refused_with_the_figures(
+    plant: Plant, skill: float, coverage: float, words: str
+) -> None:
+    with pytest.raises(GateRefusedError, match=words) as refused:
+        plant.promote(
+            plant.model(), losses=lambda model: measured(model, pinball=1.0, skill=skill, coverage=coverage)
+        )
+
+    assert refused.value.exit_code == 3
+    assert plant.registry.champion() is None
+
+
+def test_a_dry_run_judges_and_changes_nothing(plant: Plant) -> None:
+    done = plant.promote(plant.model(), losses=lambda model: measured(model, pinball=2.0), dry_run=True)
+
+    assert not done.changed
+    assert plant.registry.champion() is None
+    assert plant.store.events().is_empty()
+
+
+def test_an_impossible_gate_is_refused() -> None:
+    with pytest.raises(UsageError, match="two shares between 0 and 1"):
+        Gate(coverage_80=(0.9, 0.7))
