@@ -45,4 +45,4 @@ bench: $(READY)  ## Run every benchmark; each prints one JSON line last.
 	  echo "== $$each"; $(BIN)/python -m benchmarks.$$each || exit 1; done
 
 clean:  ## Remove the environment and everything the commands made.
-	rm -rf $(VENV) data/raw data/processed data/registry data/dead_letter data/gridcast.db* data/report.html
+	rm -rf $(VENV) data

@@ -136,7 +136,9 @@ def test_a_replay_killed_in_the_middle_and_started_again_ends_in_the_same_store(
         assert_frame_equal(ended, uninterrupted, check_exact=True)
 
 
-def test_sigterm_finishes_the_tick_in_hand(promoted: Place, copy_of: Copy) -> None:
+def test_sigterm_finishes_the_tick_in_hand_and_the_next_run_misses_nothing(
+    promoted: Place, replayed: Place, copy_of: Copy
+) -> None:
     place = copy_of(promoted)
     command = [GRIDCAST, "stream", "--last", "PT12H", "--speed", "60", "--format", "json"]
     with subprocess.Popen(
@@ -149,6 +151,11 @@ def test_sigterm_finishes_the_tick_in_hand(promoted: Place, copy_of: Copy) -> No
 
     assert process.returncode == 0
     assert json.loads(output)["ticks"] == 1
+
+    place.run("stream", "--last", "PT2H")
+
+    for ended, uninterrupted in zip(stored(place), stored(replayed), strict=True):
+        assert_frame_equal(ended, uninterrupted, check_exact=True)
 
 
 def test_scoring_report_status_and_forecast_follow_the_replay(replayed: Place, copy_of: Copy) -> None:
@@ -177,7 +184,7 @@ def test_running_the_stages_again_reuses_what_has_not_changed(promoted: Place, c
     assert not place.json("promote")["changed"]
 
 
-def test_a_model_the_gate_refuses_leaves_the_champion_in_charge_and_exits_with_3(promoted: Place, copy_of: Copy) -> None:
+def test_a_refused_model_leaves_the_champion_in_charge_and_exits_with_3(promoted: Place, copy_of: Copy) -> None:
     place = copy_of(promoted)
     place.run("train", env={"GRIDCAST_MODEL__TRAINING__EPOCHS": "1", "GRIDCAST_MODEL__TRAINING__SEED": "1"})
 

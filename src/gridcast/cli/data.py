@@ -6,12 +6,13 @@ import typer
 
 from gridcast.cli.options import ConfigOption, DryRunOption, Format, FormatOption
 from gridcast.cli.output import remark, show
+from gridcast.domain.errors import UsageError
 
 
 def ingest(
     config: ConfigOption = None,
     readings: Annotated[
-        str | None, typer.Option(help="Read this file, folder or pattern instead of the configured source.")
+        str | None, typer.Option(help="Read this file, folder or pattern instead of the configured one.")
     ] = None,
     weather: Annotated[str | None, typer.Option(help="Likewise for temperatures.")] = None,
     holidays: Annotated[str | None, typer.Option(help="Likewise for holidays.")] = None,
@@ -20,6 +21,7 @@ def ingest(
 ) -> None:
     """Read the source into data/raw; rows that cannot be used go to data/raw/dead_letter with a reason.
 
+    \b
     Examples:
       gridcast ingest
       gridcast ingest --readings meters.csv --weather weather.csv --config config
@@ -31,7 +33,12 @@ def ingest(
     here = Installation.open(config)
     source = here.settings.pipeline.source
     files = None
-    if source.kind == "files" or readings is not None:
+    if source.kind == "sample" and (readings or weather or holidays):
+        raise UsageError(
+            "--readings, --weather and --holidays name your own files, but source.kind is sample; expected files. Set "
+            "it in config/pipeline_config.yaml, which also says how your columns, units and clock are to be read."
+        )
+    if source.kind == "files":
         files = FileSource(
             readings=readings or source.readings or "",
             weather=weather or source.weather,
@@ -67,6 +74,7 @@ def prepare(
 
     Nothing is done again when neither readings nor rules have changed.
 
+    \b
     Example:
       gridcast prepare --format json
     """

@@ -7,18 +7,20 @@ from typing import Annotated
 import typer
 
 from gridcast.cli import data, live, look, models
-from gridcast.cli.options import ConfigOption
-from gridcast.cli.output import print_table, remark
+from gridcast.cli.options import ConfigOption, Format, FormatOption
+from gridcast.cli.output import remark, show
 
 
 def demo(
     config: ConfigOption = None,
     last: Annotated[str, typer.Option(help="Replay this much of the newest readings.")] = "P7D",
+    output: FormatOption = Format.TABLE,
 ) -> None:
     """Run everything on the sample: ingest, prepare, train, backtest, promote, replay a week hour by hour, report.
 
     A second run reuses what is there and says so.
 
+    \b
     Example:
       gridcast demo
     """
@@ -27,14 +29,14 @@ def demo(
 
     began = time.monotonic()
     steps: tuple[tuple[str, Callable[[], None]], ...] = (
-        ("ingest", lambda: data.ingest(config)),
-        ("prepare", lambda: data.prepare(config)),
-        ("train", lambda: models.train(config)),
-        ("backtest", lambda: models.backtest(config)),
-        ("promote", lambda: models.promote(config)),
-        ("stream", lambda: live.stream(config, last=last)),
-        ("score", lambda: live.score(config)),
-        ("report", lambda: look.report(config)),
+        ("ingest", lambda: data.ingest(config, output=output)),
+        ("prepare", lambda: data.prepare(config, output=output)),
+        ("train", lambda: models.train(config, output=output)),
+        ("backtest", lambda: models.backtest(config, output=output)),
+        ("promote", lambda: models.promote(config, output=output)),
+        ("stream", lambda: live.stream(config, last=last, output=output)),
+        ("score", lambda: live.score(config, output=output)),
+        ("report", lambda: look.report(config, output=output)),
     )
     for number, (name, step) in enumerate(steps, start=1):
         since = time.monotonic()
@@ -43,12 +45,15 @@ def demo(
         remark(f"      {time.monotonic() - since:.1f} s")
 
     here = Installation.open(config)
-    result = Backtest.read(here.workspace.backtest)
-    if result is not None:
-        remark("")
-        print_table([{"headline": name, "value": value} for name, value in result.headline.items()])
-    typer.echo(
-        f"\nDone in {time.monotonic() - began:.0f} s. Look at {here.workspace.report}.\n"
-        "Next: gridcast status; gridcast forecast --series system; gridcast backtest --format json; your own data: "
-        "docs/user_guide.md."
+    champion = here.champion()
+    result = Backtest.read(here.workspace.backtest, model_version=champion.version)
+    headline = {} if result is None else dict(result.headline)
+    seconds = time.monotonic() - began
+    remark("")
+    show(
+        {"headline": headline, "report": here.workspace.report, "seconds": seconds},
+        rows=[{"headline": name.replace("_", " "), "value": value} for name, value in headline.items()],
+        last_line=f"done in {seconds:.0f} s; the report is {here.workspace.report}. Next: gridcast status; "
+        "gridcast forecast --series system; gridcast backtest --format json; your own data: docs/user_guide.md.",
+        output=output,
     )

@@ -28,6 +28,7 @@ def stream(
     A replay that was stopped or killed goes on where it ended and comes to the same result. SIGTERM and Ctrl-C finish
     the tick in hand.
 
+    \b
     Examples:
       gridcast stream --last P7D
       gridcast stream --last PT6H --speed 3600
@@ -41,14 +42,15 @@ def stream(
     here = Installation.open(config)
     processed, model = here.processed(), here.champion()
     start = processed.observed_until - span
-    raw = read_readings(here.workspace.raw, start=start - timedelta(days=here.settings.pipeline.stream.warm_start_days))
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     issued: list[datetime] = []
     with here.store() as store, progress("replaying", total=span / step) as tell:
         live = Stream(store, here.workspace.store, processed, here.rules(processed), model, run_tick)
-        live.warm_start(raw, start=start, days=here.settings.pipeline.stream.warm_start_days)
+        days = here.settings.pipeline.stream.warm_start_days
+        raw = read_readings(here.workspace.raw, start=store.newest_landed() or start - timedelta(days=days))
+        live.warm_start(raw, start=start, days=days)
         pause = pacer(interval=step, speed=speed, stop=stop)
         for issue_time in replay(live, raw, start=start, step=step, pause=pause):
             issued.append(issue_time)
@@ -75,6 +77,7 @@ def forecast(
 ) -> None:
     """Issue one forecast with the champion and keep it in the store.
 
+    \b
     Examples:
       gridcast forecast --series system
       gridcast forecast --as-of 2008-06-29T06:00Z --to tonight.csv
@@ -104,8 +107,8 @@ def forecast(
     if not dry_run:
         with here.store() as store:
             store.save_forecasts(rows)
-    if to is not None:
-        write(rows, to)
+        if to is not None:
+            write(rows, to)
     shown = rows.select("series_id", "valid_time", *QUANTILE_COLUMNS, "degraded_because")
     degraded = rows.filter(pl.col("degraded_because") != "").height
     show(
@@ -124,6 +127,7 @@ def score(
 ) -> None:
     """Score every stored forecast whose actuals are in, and keep the scores in the store.
 
+    \b
     Example:
       gridcast score --format json
     """

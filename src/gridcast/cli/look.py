@@ -20,6 +20,7 @@ def report(
 ) -> None:
     """Write one self-contained page: forecasts, accuracy, calibration, data quality, model card.
 
+    \b
     Example:
       gridcast report --to /tmp/report.html
     """
@@ -32,12 +33,14 @@ def report(
 
     here = Installation.open(config)
     settings = here.settings.app.report
+    model = here.registry().champion()
+    judged = None if model is None else Backtest.read(here.workspace.backtest, model_version=model.version)
     with here.store() as store:
         content = gather(
             here.processed(),
             store=store,
-            backtest=Backtest.read(here.workspace.backtest),
-            model=here.registry().champion(),
+            backtest=judged,
+            model=model,
             title=settings.title,
             targets=Targets(
                 skill_vs_naive=settings.min_skill_vs_naive,
@@ -63,13 +66,17 @@ def report(
 def status(config: ConfigOption = None, output: FormatOption = Format.TABLE) -> None:
     """Say what is there, how fresh it is and which model is in charge.
 
+    \b
     Example:
       gridcast status --format json
     """
     from gridcast.cli.installation import Installation
-    from gridcast.workflows.show_status import show_status
+    from gridcast.workflows.show_status import NOTHING_YET, show_status
 
     here = Installation.open(config)
+    if not here.workspace.data_dir.exists():
+        show({"data_dir": here.workspace.data_dir}, last_line=NOTHING_YET, output=output)
+        return
     with here.store() as store:
         found = show_status(
             here.workspace,

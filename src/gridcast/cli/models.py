@@ -26,6 +26,7 @@ def train(
     The newest days are kept unseen, so that a backtest can judge the model. A model that was trained on the same data
     with the same settings is reused.
 
+    \b
     Example:
       GRIDCAST_MODEL__TRAINING__SEED=7 gridcast train
     """
@@ -42,7 +43,7 @@ def train(
         model, reused = train_model(
             processed,
             here.registry(),
-            scratch=here.workspace.data_dir / "export",
+            scratch=here.workspace.data_dir / ".export.partial",
             size=settings.network,
             training=settings.training,
             horizon=settings.horizon,
@@ -77,6 +78,7 @@ def backtest(
 
     Temperatures are the observed ones (ex-post).
 
+    \b
     Examples:
       gridcast backtest --format json
       gridcast backtest --model 3 --days 28
@@ -89,20 +91,27 @@ def backtest(
     registry = here.registry()
     chosen = registry.get(model) if model else registry.candidate()
     remark(f"judging model {chosen.version} …")
-    result = judge(here, chosen, days=days)
-    result.write(here.workspace.backtest)
-    figures = {name: float(value) for name, value in result.headline.items() if value is not None}
-    registry.add_metrics(chosen.version, {f"backtest_{name}": value for name, value in figures.items()})
+    result, reused = judge(here, chosen, days=days)
+    if not reused:
+        figures = {f"backtest_{name}": float(value) for name, value in result.headline.items() if value is not None}
+        registry.add_metrics(chosen.version, figures)
     by_lead = scorecard(result.points, by=["lead_bucket"])
     shown = ("lead_bucket", "forecaster", "n", "pinball_mw", "mae_mw", "wape", "coverage_80", "skill_pinball_vs_naive")
     head = result.headline
     show(
-        {**head, "model_version": chosen.version, "origins": len(result.origins), "by_lead": by_lead.to_dicts()},
+        {
+            **head,
+            "model_version": chosen.version,
+            "reused": reused,
+            "origins": len(result.origins),
+            "by_lead": by_lead.to_dicts(),
+        },
         rows=by_lead.select(shown).rename({"skill_pinball_vs_naive": "skill_vs_naive"}).to_dicts(),
-        last_line=f"model {chosen.version} over {len(result.origins)} daily origins, {head['n']:,} points: mean "
-        f"pinball {figures['pinball_model']:.3f} MW, {figures['skill_pinball_vs_naive']:.1%} below the weekly naive "
-        f"and {figures['skill_pinball_vs_linear']:.1%} below the linear baseline; the 80 % band covers "
-        f"{figures['coverage_80']:.1%}; system MAPE {figures['mape_system']:.2%}.",
+        last_line=f"model {chosen.version} over {len(result.origins)} daily origins, {head['n']:,} points"
+        f"{', as judged before' if reused else ''}: mean pinball {_figure(head['pinball_model'], '.3f')} MW, "
+        f"{_figure(head['skill_pinball_vs_naive'])} below the weekly naive and "
+        f"{_figure(head['skill_pinball_vs_linear'])} below the linear baseline; the 80 % band covers "
+        f"{_figure(head['coverage_80'])}; system MAPE {_figure(head['mape_system'], '.2%')}.",
         output=output,
     )
 
@@ -118,11 +127,12 @@ def promote(
 
     Exit code 3 and the reason if it does not; the champion stays.
 
+    \b
     Example:
       gridcast promote --model 2 --dry-run
     """
     from gridcast.cli.installation import Installation
-    from gridcast.cli.judging import judge
+    from gridcast.cli.judging import judge_unseen
     from gridcast.workflows.promote_model import promote_model
 
     here = Installation.open(config)
@@ -133,7 +143,7 @@ def promote(
             store,
             candidate=registry.get(model) if model else registry.candidate(),
             gate=here.settings.model.gate,
-            judge=lambda each, unseen: judge(here, each, unseen_since=unseen, with_linear=False),
+            judge=lambda each, unseen_since: judge_unseen(here, each, unseen_since),
             actor=actor or getpass.getuser(),
             dry_run=dry_run,
         )
@@ -143,3 +153,7 @@ def promote(
         last_line=f"model {done.version} {verb}: {done.reason}.",
         output=output,
     )
+
+
+def _figure(value: float | None, form: str = ".1%") -> str:
+    return "–" if value is None else format(value, form)

@@ -1,6 +1,7 @@
 """What the rules of validation and estimation allow, and how far around an interval they look."""
 
 import enum
+import math
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
@@ -55,6 +56,7 @@ class Limits:
     max_estimated_gap: timedelta = timedelta(hours=24)
 
     def __post_init__(self) -> None:
+        _require(math.isfinite(self.min_load_mw), "min_load_mw", "that is a finite number", self)
         _require(
             self.max_load_mw is None or self.max_load_mw > self.min_load_mw, "max_load_mw", "above min_load_mw", self
         )

@@ -7,7 +7,7 @@ from pydantic import BaseModel, Field, field_validator
 from gridcast.features.windows import LONGEST_HORIZON
 from gridcast.models.tensorflow.spec import NetworkSize, TrainSpec
 from gridcast.settings.pipeline import STRICT
-from gridcast.workflows.promote_model import Gate
+from gridcast.workflows.gate import Gate
 
 
 class BacktestSettings(BaseModel):

@@ -73,12 +73,12 @@ SCORES = sa.Table(
     _text("lead_bucket", key=True),
     _text("model_version"),
     sa.Column("n", sa.Integer, nullable=False),
-    *(_number(metric) for metric in ("mae", "bias", "pinball", "covered_80", "covered_90")),
+    *(_number(metric) for metric in ("mae_mw", "bias_mw", "pinball_mw", "coverage_80", "coverage_90")),
     sqlite_with_rowid=False,
 )
 """How each issued forecast did, per lead bucket, once actuals are in.
 
-mae, bias and pinball in MW, covered_* as shares of n."""
+The coverages are shares of n."""
 
 EVENTS = sa.Table(
     "events",
@@ -89,7 +89,7 @@ EVENTS = sa.Table(
     _text("message"),
     sqlite_autoincrement=True,
 )
-"""What happened, in order: commands run, models promoted, forecasts degraded."""
+"""What happened, in order: models promoted, promotions refused."""
 
 CONSUMERS = sa.Table(
     "consumers",

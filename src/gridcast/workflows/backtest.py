@@ -15,10 +15,10 @@ from gridcast.evaluation.folds import daily_origins
 from gridcast.evaluation.scorecard import headline
 from gridcast.evaluation.scored import LINEAR, MODEL, NAIVE
 from gridcast.features.panel import Panel
-from gridcast.features.windows import window_inputs, window_targets
+from gridcast.features.windows import window_targets
 from gridcast.workflows.baselines import fit_linear_baselines, fit_naive, naive_forecast
 from gridcast.workflows.history import history_panel
-from gridcast.workflows.issue_forecast import Predictor, forecast_frame
+from gridcast.workflows.issue_forecast import Predictor, forecast_frame, predict_windows
 from gridcast.workflows.processed import Processed
 
 FEWEST_ORIGINS = 7
@@ -36,30 +36,39 @@ class Backtest:
         headline: the figures of the headline table.
         origins: when forecasts were issued, ascending.
         model_version: who was judged.
+        data_fingerprint: on which processed history.
     """
 
     points: pl.DataFrame
     headline: Mapping[str, float | int | None]
     origins: tuple[datetime, ...]
     model_version: str
+    data_fingerprint: str
 
     def write(self, directory: Path) -> None:
-        """Keep the points as Parquet and the headline as JSON."""
-        directory.mkdir(parents=True, exist_ok=True)
-        facts = {"model_version": self.model_version, "origins": [each.isoformat() for each in self.origins]}
-        self.points.write_parquet(directory / "points.parquet")
-        (directory / "headline.json").write_text(json.dumps({**facts, "headline": self.headline}, indent=1))
+        """Keep the points as Parquet and the rest as JSON in the model's own folder below `directory`."""
+        folder = directory / self.model_version
+        folder.mkdir(parents=True, exist_ok=True)
+        self.points.write_parquet(folder / "points.parquet")
+        facts = {
+            "model_version": self.model_version,
+            "data_fingerprint": self.data_fingerprint,
+            "origins": [each.isoformat() for each in self.origins],
+            "headline": self.headline,
+        }
+        (folder / "headline.json").write_text(json.dumps(facts, indent=1), encoding="utf-8")
 
     @classmethod
-    def read(cls, directory: Path) -> "Backtest | None":
-        """The backtest that was written last, if any."""
+    def read(cls, directory: Path, *, model_version: str) -> "Backtest | None":
+        """The newest backtest of a model, if it was ever judged."""
+        folder = directory / model_version
         try:
-            facts = json.loads((directory / "headline.json").read_text())
-            points = pl.read_parquet(directory / "points.parquet")
+            facts = json.loads((folder / "headline.json").read_text(encoding="utf-8"))
+            points = pl.read_parquet(folder / "points.parquet")
         except FileNotFoundError:
             return None
         origins = tuple(datetime.fromisoformat(each) for each in facts["origins"])
-        return cls(points, facts["headline"], origins, facts["model_version"])
+        return cls(points, facts["headline"], origins, facts["model_version"], facts["data_fingerprint"])
 
 
 def backtest(
@@ -67,35 +76,27 @@ def backtest(
     processed: Processed,
     *,
     model_version: str,
-    trained_until: datetime,
-    days: int,
-    local_hour: int,
+    origins: tuple[datetime, ...],
     with_linear: bool = True,
 ) -> Backtest:
-    """Issue a forecast on each of the last `days` local days and score it against what was then measured.
+    """Issue a forecast at each origin and score it against what was then measured.
 
     Observed temperatures stand in for weather forecasts (ex-post). Baselines are fitted on the history before the
-    first origin only. Origins before `trained_until` are left out: a model is not judged on what it has seen.
-
-    Raises:
-        GridcastError: too few origins remain.
+    first origin only. The caller sees to it that the model has not been trained beyond that: see `unseen_origins`.
     """
-    horizon = predictor.leads * predictor.interval
-    wanted = judging_origins(processed, horizon=horizon, days=days, local_hour=local_hour)
-    origins = _unseen(wanted, trained_until=trained_until)
     known, actual = history_panel(processed), history_panel(processed, observed_only=True)
     first = known.index_of(origins[0])
     naive = fit_naive(known, until=first)
     forecasters: dict[str, Forecaster] = {
-        MODEL: lambda panel, *, series, origin, leads: predictor.predict(
-            window_inputs(panel, series=series, origin=origin, leads=leads)
-        ),
+        MODEL: lambda panel, **windows: predict_windows(predictor, panel, **windows),
         NAIVE: lambda panel, **windows: naive_forecast(naive, panel, **windows),
     }
     if with_linear:
         forecasters[LINEAR] = fit_linear_baselines(known, until=first, leads=predictor.leads).forecast
     points = scored_points_of(forecasters, known, actual, origins=origins, leads=predictor.leads)
-    return Backtest(points, headline(points, system_id=processed.hierarchy.root), origins, model_version)
+    return Backtest(
+        points, headline(points, system_id=processed.hierarchy.root), origins, model_version, processed.fingerprint
+    )
 
 
 def scored_points_of(
@@ -134,7 +135,12 @@ def judging_origins(processed: Processed, *, horizon: timedelta, days: int, loca
     )
 
 
-def _unseen(origins: tuple[datetime, ...], *, trained_until: datetime) -> tuple[datetime, ...]:
+def unseen_origins(origins: tuple[datetime, ...], *, trained_until: datetime) -> tuple[datetime, ...]:
+    """Those of `origins` that a model has not been trained beyond.
+
+    Raises:
+        GridcastError: too few remain for a verdict.
+    """
     unseen = tuple(each for each in origins if each >= trained_until)
     if len(unseen) < FEWEST_ORIGINS:
         raise GridcastError(

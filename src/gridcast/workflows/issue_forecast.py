@@ -3,12 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from gridcast.domain.errors import GridcastError
 from gridcast.domain.quantiles import QUANTILE_COLUMNS
 from gridcast.domain.series import Hierarchy
 from gridcast.domain.tables import FORECASTS, UTC_TIME, Layer
@@ -20,9 +21,8 @@ from gridcast.features.windows import DAYS_OF_HISTORY, Inputs, window_inputs
 class Predictor(Protocol):
     """A model that can be asked: the exported one in production, the one in memory while it is judged."""
 
-    @property
-    def series_ids(self) -> tuple[str, ...]:
-        """The series it forecasts, in the order of its series axis."""
+    def series_index(self, series_id: str) -> int:
+        """How the model numbers a series; 0 for one it has never seen."""
 
     @property
     def leads(self) -> int:
@@ -54,37 +54,51 @@ class Known:
 
 
 def issue_forecast(predictor: Predictor, known: Known, *, issue_time: datetime, model_version: str) -> pl.DataFrame:
-    """Forecasts (`FORECASTS`, layer model) of every series the model knows, from `issue_time` over its horizon.
+    """Forecasts (`FORECASTS`, layer model) of every series of the hierarchy, from `issue_time` over its horizon.
 
-    A series whose newest reading is missing, or a horizon whose weather is, still gets a forecast; its rows say so
-    in `degraded_because`.
+    A series the model has never seen or whose newest reading is missing, or a horizon whose weather is, still gets a
+    forecast; its rows say so in `degraded_because`.
 
     Raises:
-        GridcastError: there are no readings before the issue time.
+        GridcastError: there are no readings in the time before the issue time that the model looks at.
     """
     end = issue_time + predictor.leads * predictor.interval
     start = issue_time - timedelta(days=DAYS_OF_HISTORY)
+    readings = known.readings.filter(pl.col("valid_time") >= start, pl.col("valid_time") < issue_time)
+    if readings.is_empty():
+        raise GridcastError(
+            f"issue time {issue_time:%Y-%m-%d %H:%MZ}: no readings in the {DAYS_OF_HISTORY} days before it; expected "
+            "some. Choose a time within the history, or ingest newer readings."
+        )
     panel = panel_from_frames(
-        known.readings.filter(pl.col("valid_time") >= start, pl.col("valid_time") < issue_time),
+        readings,
         weather=known.weather.filter(pl.col("valid_time") >= start, pl.col("valid_time") < end),
         holidays=known.holidays,
         time_zones=known.hierarchy.time_zones,
         interval=predictor.interval,
-        series_ids=predictor.series_ids,
+        series_ids=known.hierarchy.ids,
         until=end,
     )
     origin = panel.index_of(issue_time)
     panel, filled = fill_missing_temperature(panel, origin=origin)
     series = np.arange(len(panel.series_ids))
-    inputs = window_inputs(panel, series=series, origin=np.full(len(series), origin), leads=predictor.leads)
     frame = forecast_frame(
-        predictor.predict(inputs),
+        predict_windows(predictor, panel, series=series, origin=np.full(len(series), origin), leads=predictor.leads),
         series_ids=panel.series_ids,
         issue_times=[issue_time] * len(series),
         interval=predictor.interval,
         model_version=model_version,
     )
-    return frame.with_columns(_degraded_because(panel, origin=origin, filled=filled, leads=predictor.leads))
+    return frame.with_columns(_degraded_because(predictor, panel, origin=origin, filled=filled))
+
+
+def predict_windows(
+    predictor: Predictor, panel: Panel, *, series: npt.NDArray[Any], origin: npt.NDArray[Any], leads: int
+) -> npt.NDArray[np.float32]:
+    """Quantiles (window, lead, quantile), MW, of rows and positions of a panel; series are matched by name."""
+    inputs = window_inputs(panel, series=series, origin=origin, leads=leads)
+    numbers = np.array([predictor.series_index(each) for each in panel.series_ids], dtype=np.int32)
+    return predictor.predict({**inputs, "series": numbers[series]})
 
 
 def forecast_frame(
@@ -110,14 +124,21 @@ def forecast_frame(
     ).select(FORECASTS.names())
 
 
-def _degraded_because(panel: Panel, *, origin: int, filled: npt.NDArray[np.bool_], leads: int) -> pl.Series:
-    weather = "no temperature known for this time; that of the last day available was taken"
-    newest = "newest reading missing"
-    is_filled = filled[origin : origin + leads]
+def _degraded_because(predictor: Predictor, panel: Panel, *, origin: int, filled: npt.NDArray[np.bool_]) -> pl.Series:
+    is_unknown = [predictor.series_index(each) == 0 for each in panel.series_ids]
     is_late = np.isnan(panel.load_mw[:, origin - 1])
+    is_filled = filled[origin : origin + predictor.leads]
     texts = [
-        "; ".join(text for text, applies in ((newest, late), (weather, cold)) if applies)
-        for late in is_late
+        "; ".join(
+            reason
+            for reason, applies in (
+                ("series unknown to the model", unknown),
+                ("newest reading missing", late),
+                ("no temperature known for this time: that of the last day available was taken", cold),
+            )
+            if applies
+        )
+        for unknown, late in zip(is_unknown, is_late, strict=True)
         for cold in is_filled
     ]
     return pl.Series("degraded_because", texts, dtype=pl.String)

@@ -17,14 +17,6 @@ from gridcast.workflows.processed import Processed
 WEEK = timedelta(days=8)
 """How far before its valid time the weekly naive looks, with a day to spare for clock changes."""
 
-_STORED = {
-    "mae_mw": "mae",
-    "bias_mw": "bias",
-    "pinball_mw": "pinball",
-    "coverage_80": "covered_80",
-    "coverage_90": "covered_90",
-}
-
 
 def score_forecasts(store: Store, processed: Processed, *, last: timedelta) -> pl.DataFrame:
     """Score what was issued in the `last` time before the newest forecast, and keep the scores.
@@ -48,7 +40,7 @@ def score_forecasts(store: Store, processed: Processed, *, last: timedelta) -> p
     if model.is_empty():
         return model
     by = ["series_id", "issue_time", "layer", "lead_bucket", "model_version"]
-    store.save_scores(scorecard(model, by=by).rename(_STORED))
+    store.save_scores(scorecard(model, by=by))
     points = model.drop("layer", "model_version", "degraded_because")
     naive = _naive_points(readings, processed, issued=issued).drop("actual_mw")
     paired = naive.join(points.select(*KEYS, "actual_mw"), on=KEYS).select(points.columns)

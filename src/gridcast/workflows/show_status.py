@@ -12,6 +12,8 @@ from gridcast.store.sqlite import Store
 from gridcast.workflows.processed import Processed
 from gridcast.workflows.workspace import Workspace
 
+NOTHING_YET = 'nothing ingested yet; start with "gridcast ingest" or "gridcast demo".'
+
 
 @dataclass(frozen=True, slots=True)
 class Status:
@@ -55,7 +57,7 @@ def _late(store: Store, processed: Processed | None, *, newest: datetime, max_ag
 
 def _verdict(facts: dict[str, Any], late: list[str]) -> str:
     if facts["newest_raw_reading"] is None:
-        return 'nothing ingested yet; start with "gridcast ingest" or "gridcast demo".'
+        return NOTHING_YET
     if facts["processed_until"] is None:
         return 'readings are in, not cleaned; next: "gridcast prepare".'
     if facts["champion"] is None:

@@ -154,7 +154,7 @@ def replay(
     unfinished = stream.tick()
     if unfinished is not None:
         yield unfinished
-    at = start if landed is None else max(start, landed + stream.rules.interval)
+    at = start if landed is None else landed + stream.rules.interval
     while at <= newest:
         arriving = readings.filter(pl.col("valid_time") >= at, pl.col("valid_time") < at + step)
         stream.store.land(arriving.select(READINGS.names()))

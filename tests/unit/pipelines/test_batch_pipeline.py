@@ -23,6 +23,9 @@ from gridcast.workflows.workspace import Workspace
 HOUR = timedelta(hours=1)
 START = datetime(2008, 2, 20, 5, tzinfo=UTC)
 END = datetime(2008, 5, 3, 5, tzinfo=UTC)
+STUCK = datetime(2008, 3, 31, 5, tzinfo=UTC)
+NO_FLATLINE = Limits(flatline=None)
+DEFAULT = Limits()
 ZONES = ("zone_01", "zone_04", "zone_09", "zone_10")
 
 
@@ -37,12 +40,8 @@ def faulty_readings() -> pl.DataFrame:
     spiked = rows.with_columns(
         pl.when(pl.col("draw") > 0.995).then(pl.col("load_mw") * 6).otherwise("load_mw").alias("load_mw")
     )
-    stuck = spiked.with_columns(
-        pl.when((pl.col("series_id") == "zone_01") & pl.col("valid_time").dt.date().is_in([datetime(2008, 3, 31).date()]))  # noqa: DTZ001
-        .then(17.0)
-        .otherwise("load_mw")
-        .alias("load_mw")
-    )
+    is_stuck = (pl.col("series_id") == "zone_01") & pl.col("valid_time").is_between(STUCK, STUCK + 20 * HOUR)
+    stuck = spiked.with_columns(pl.when(is_stuck).then(17.0).otherwise("load_mw").alias("load_mw"))
     doubled = stuck.filter(pl.col("draw") < 0.03).with_columns(
         pl.col("load_mw") * 1.01, pl.col("available_at") + timedelta(hours=5)
     )
@@ -62,7 +61,7 @@ def tree(series_ids: list[str]) -> Hierarchy:
     return zones_to_system(series_ids, time_zone=TIME_ZONE)
 
 
-def run(workspace: Workspace, *, limits: Limits = Limits(), buckets: int = 1) -> tuple[Processed, bool]:
+def run(workspace: Workspace, *, limits: Limits = DEFAULT, buckets: int = 1) -> tuple[Processed, bool]:
     return prepare(workspace, interval=HOUR, limits=limits, hierarchy=tree, buckets=buckets, run_batch=run_batch)
 
 
@@ -103,7 +102,7 @@ def test_months_without_a_reading_are_missing_not_absent(tmp_path: Path) -> None
 
     march = processed.readings().filter(pl.col("valid_time").dt.month() == 3)
     assert set(march["quality"]) == {"missing"}
-    assert march.group_by("series_id").len().rows_by_key("series_id", unique=True) == dict.fromkeys(
+    assert dict(march.group_by("series_id").len().iter_rows()) == dict.fromkeys(
         ("zone_01", "zone_04", "zone_09", "system"), 31 * 24
     )
 
@@ -112,7 +111,7 @@ def test_unchanged_readings_and_rules_are_not_cleaned_again_and_changed_rules_ar
     workspace = raw_folder(tmp_path)
     first, was_reused = run(workspace)
     again, is_reused = run(workspace)
-    other, other_reused = run(workspace, limits=Limits(flatline=None))
+    other, other_reused = run(workspace, limits=NO_FLATLINE)
 
     assert (was_reused, is_reused, other_reused) == (False, True, False)
     assert first.fingerprint == again.fingerprint != other.fingerprint
@@ -128,9 +127,7 @@ def test_a_batch_that_fails_leaves_the_earlier_result_as_it_was(tmp_path: Path) 
         raise OSError(28, "No space left on device")
 
     with pytest.raises(GridcastError, match="No space left on device"):
-        prepare(
-            workspace, interval=HOUR, limits=Limits(flatline=None), hierarchy=tree, buckets=1, run_batch=fails_half_way
-        )
+        prepare(workspace, interval=HOUR, limits=NO_FLATLINE, hierarchy=tree, buckets=1, run_batch=fails_half_way)
 
     assert Processed.open(workspace.processed) == before
     assert {each.name for each in workspace.data_dir.iterdir()} == {"raw", "processed"}

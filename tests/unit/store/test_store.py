@@ -46,7 +46,7 @@ def forecast(
 
 def score(*, mae: float, version: str = "1", bucket: str = "0–6 h", issue: datetime = START) -> pl.DataFrame:
     keys = {"series_id": "a", "issue_time": issue, "layer": "model", "lead_bucket": bucket, "model_version": version}
-    measures = {"n": 6, "mae": mae, "bias": -1.0, "pinball": 0.5, "covered_80": 0.75, "covered_90": None}
+    measures = {"n": 6, "mae_mw": mae, "bias_mw": -1.0, "pinball_mw": 0.5, "coverage_80": 0.75, "coverage_90": None}
     return pl.DataFrame([{**keys, **measures}])
 
 
@@ -65,7 +65,7 @@ def test_a_new_store_is_empty_and_its_frames_have_their_columns(store: Store) ->
     assert store.forecasts(**ALL_TIME).schema == FORECASTS
     assert store.landed(**ALL_TIME, up_to_offset=9).schema == READINGS
     assert store.events().schema == {"event_id": pl.Int64, "at": UTC_TIME, "kind": pl.String, "message": pl.String}
-    assert store.scores().schema == score(mae=1.0).cast({"issue_time": UTC_TIME, "covered_90": pl.Float64}).schema
+    assert store.scores().schema == score(mae=1.0).cast({"issue_time": UTC_TIME, "coverage_90": pl.Float64}).schema
     assert set(store.counts().values()) == {0}
     assert store.log_head() == 0
     assert [store.newest_landed(), store.newest_reading(), store.newest_issue_time()] == [None] * 3
@@ -160,7 +160,7 @@ def test_the_same_forecast_key_replaces_the_whole_row(store: Store) -> None:
 def test_scores_replace_each_other_by_key(store: Store) -> None:
     store.save_scores(score(mae=4.0))
     store.save_scores(pl.concat([score(mae=3.0, version="2"), score(mae=7.0, bucket="6–12 h")]))
-    assert store.scores().select("lead_bucket", "model_version", "n", "mae", "covered_90").rows() == [
+    assert store.scores().select("lead_bucket", "model_version", "n", "mae_mw", "coverage_90").rows() == [
         ("0–6 h", "2", 6, 3.0, None),
         ("6–12 h", "1", 6, 7.0, None),
     ]

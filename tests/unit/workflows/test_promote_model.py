@@ -9,14 +9,16 @@ from gridcast.domain.errors import GateRefusedError, UsageError
 from gridcast.registry.mlflow_registry import RegisteredModel, Registry
 from gridcast.store.sqlite import Store
 from gridcast.workflows.backtest import Backtest
-from gridcast.workflows.promote_model import Gate, Promotion, promote_model
+from gridcast.workflows.gate import Gate
+from gridcast.workflows.promote_model import Promotion, promote_model
 
+DEFAULT = Gate()
 START = datetime(2024, 3, 1, tzinfo=UTC)
 
 
 def measured(model: RegisteredModel, *, pinball: float, skill: float = 0.5, coverage: float = 0.8) -> Backtest:
     headline = {"pinball_model": pinball, "skill_pinball_vs_naive": skill, "coverage_80": coverage}
-    return Backtest(pl.DataFrame(), headline, (START,) * 14, model.version)
+    return Backtest(pl.DataFrame(), headline, (START,) * 14, model.version, "data")
 
 
 class Plant:
@@ -39,7 +41,7 @@ class Plant:
         candidate: RegisteredModel,
         *,
         losses: Callable[[RegisteredModel], Backtest],
-        gate: Gate = Gate(),
+        gate: Gate = DEFAULT,
         dry_run: bool = False,
     ) -> Promotion:
         def judge(model: RegisteredModel, unseen_since: datetime) -> Backtest:
@@ -100,9 +102,7 @@ def test_a_model_below_the_limits_is_refused_with_the_figures(
     plant: Plant, skill: float, coverage: float, words: str
 ) -> None:
     with pytest.raises(GateRefusedError, match=words) as refused:
-        plant.promote(
-            plant.model(), losses=lambda model: measured(model, pinball=1.0, skill=skill, coverage=coverage)
-        )
+        plant.promote(plant.model(), losses=lambda model: measured(model, pinball=1.0, skill=skill, coverage=coverage))
 
     assert refused.value.exit_code == 3
     assert plant.registry.champion() is None

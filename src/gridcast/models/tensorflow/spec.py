@@ -3,6 +3,13 @@
 from dataclasses import dataclass
 from datetime import timedelta
 
+from gridcast.domain.errors import UsageError
+
+
+def _require(fits: bool, name: str, expected: str, spec: object) -> None:
+    if not fits:
+        raise UsageError(f"{name} is {getattr(spec, name)}; expected a value {expected}.")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NetworkSize:
@@ -15,6 +22,9 @@ class NetworkSize:
         summary: numbers that carry the recent load to every lead.
         embedding: numbers that tell series apart.
         dropout: share of units silenced in training.
+
+    Raises:
+        UsageError: a value is impossible.
     """
 
     width: int = 128
@@ -23,6 +33,11 @@ class NetworkSize:
     summary: int = 16
     embedding: int = 8
     dropout: float = 0.1
+
+    def __post_init__(self) -> None:
+        for name in ("width", "blocks", "encoder_width", "summary", "embedding"):
+            _require(1 <= getattr(self, name) <= 4096, name, "from 1 to 4096", self)
+        _require(0 <= self.dropout < 0.5, "dropout", "from 0 to below 0.5", self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +68,9 @@ class TrainSpec:
         held_out_blocks: blocks of two days and a horizon, spread over the past year, kept for stopping and calibration.
         patience: epochs without progress on them after which training stops.
         seed: of everything random.
+
+    Raises:
+        UsageError: a value is impossible.
     """
 
     epochs: int = 8
@@ -63,3 +81,10 @@ class TrainSpec:
     held_out_blocks: int = 16
     patience: int = 4
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name in ("epochs", "windows_per_epoch", "batch_size", "held_out_blocks", "patience"):
+            _require(getattr(self, name) >= 1, name, "of at least 1", self)
+        _require(0 < self.learning_rate <= 1, "learning_rate", "above 0 and at most 1", self)
+        _require(0 <= self.weight_decay <= 1, "weight_decay", "from 0 to 1", self)
+        _require(0 <= self.seed < 2**32, "seed", "from 0 to 4294967295", self)
