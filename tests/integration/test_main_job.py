@@ -14,7 +14,6 @@ from support.installation import GRIDCAST, ZONES, Place
 
 from gridcast.domain.quantiles import QUANTILE_COLUMNS
 from gridcast.domain.tables import CLEAN_READINGS
-from gridcast.features.windows import window_inputs
 from gridcast.models.tensorflow.serving import Forecaster
 from gridcast.registry.mlflow_registry import Registry
 from gridcast.store.sqlite import Store
@@ -104,7 +103,7 @@ def test_a_forecast_of_the_stream_equals_one_made_from_the_whole_history_at_once
 
     series = np.arange(len(panel.series_ids))
     origin = np.full(len(series), panel.index_of(issue_time))
-    bulk = forecaster.predict(window_inputs(panel, series=series, origin=origin, leads=forecaster.leads))
+    bulk = forecaster.forecast(panel, series=series, origin=origin)
 
     known = forecasts.filter(pl.col("issue_time") == issue_time, pl.col("degraded_because") == "")
     leads = known.filter(series_id="system").height

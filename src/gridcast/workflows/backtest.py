@@ -1,5 +1,6 @@
 """How good would the forecasts have been? Daily origins over the last weeks, against both baselines."""
 
+import functools
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -16,15 +17,17 @@ from gridcast.evaluation.scorecard import headline
 from gridcast.evaluation.scored import LINEAR, MODEL, NAIVE
 from gridcast.features.panel import Panel
 from gridcast.features.windows import window_targets
+from gridcast.models.tensorflow.serving import Forecaster
 from gridcast.workflows.baselines import fit_linear_baselines, fit_naive, naive_forecast
 from gridcast.workflows.history import history_panel
-from gridcast.workflows.issue_forecast import Predictor, forecast_frame, predict_windows
+from gridcast.workflows.issue_forecast import forecast_frame
 from gridcast.workflows.processed import Processed
 
 FEWEST_ORIGINS = 7
 """A verdict on fewer days would be luck."""
 
-Forecaster = Callable[..., npt.NDArray[np.floating]]
+Forecast = Callable[..., npt.NDArray[np.floating]]
+"""Quantiles (window, lead, quantile), MW, of a panel, given `series` and `origin`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +75,7 @@ class Backtest:
 
 
 def backtest(
-    predictor: Predictor,
+    forecaster: Forecaster,
     processed: Processed,
     *,
     model_version: str,
@@ -85,22 +88,23 @@ def backtest(
     first origin only. The caller sees to it that the model has not been trained beyond that: see `unseen_origins`.
     """
     known, actual = history_panel(processed), history_panel(processed, observed_only=True)
-    first = known.index_of(origins[0])
+    first, leads = known.index_of(origins[0]), forecaster.leads
     naive = fit_naive(known, until=first)
-    forecasters: dict[str, Forecaster] = {
-        MODEL: lambda panel, **windows: predict_windows(predictor, panel, **windows),
-        NAIVE: lambda panel, **windows: naive_forecast(naive, panel, **windows),
+    forecasters: dict[str, Forecast] = {
+        MODEL: forecaster.forecast,
+        NAIVE: functools.partial(naive_forecast, naive, leads=leads),
     }
     if with_linear:
-        forecasters[LINEAR] = fit_linear_baselines(known, until=first, leads=predictor.leads).forecast
-    points = scored_points_of(forecasters, known, actual, origins=origins, leads=predictor.leads)
+        linear = fit_linear_baselines(known, until=first, leads=leads)
+        forecasters[LINEAR] = functools.partial(linear.forecast, leads=leads)
+    points = scored_points_of(forecasters, known, actual, origins=origins, leads=leads)
     return Backtest(
         points, headline(points, system_id=processed.hierarchy.root), origins, model_version, processed.fingerprint
     )
 
 
 def scored_points_of(
-    forecasters: Mapping[str, Forecaster], known: Panel, actual: Panel, *, origins: tuple[datetime, ...], leads: int
+    forecasters: Mapping[str, Forecast], known: Panel, actual: Panel, *, origins: tuple[datetime, ...], leads: int
 ) -> pl.DataFrame:
     """The scored frame of every forecaster for every series and origin, actuals taken from the panel `actual`."""
     positions = np.array([known.index_of(each) for each in origins], dtype=np.int32)
@@ -110,7 +114,7 @@ def scored_points_of(
     parts = []
     for name, forecast in forecasters.items():
         frame = forecast_frame(
-            forecast(known, series=series, origin=origin, leads=leads),
+            forecast(known, series=series, origin=origin),
             series_ids=[known.series_ids[row] for row in series],
             issue_times=list(origins) * len(known.series_ids),
             interval=known.interval,

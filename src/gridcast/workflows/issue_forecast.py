@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -15,25 +14,8 @@ from gridcast.domain.series import Hierarchy
 from gridcast.domain.tables import FORECASTS, UTC_TIME, Layer
 from gridcast.features.panel import Panel, panel_from_frames
 from gridcast.features.temperature import fill_missing_temperature
-from gridcast.features.windows import DAYS_OF_HISTORY, Inputs, window_inputs
-
-
-class Predictor(Protocol):
-    """A model that can be asked: the exported one in production, the one in memory while it is judged."""
-
-    def series_index(self, series_id: str) -> int:
-        """How the model numbers a series; 0 for one it has never seen."""
-
-    @property
-    def leads(self) -> int:
-        """Intervals it forecasts."""
-
-    @property
-    def interval(self) -> timedelta:
-        """Length of an interval."""
-
-    def predict(self, inputs: Inputs) -> npt.NDArray[np.float32]:
-        """Quantiles (window, lead, quantile), MW."""
+from gridcast.features.windows import DAYS_OF_HISTORY
+from gridcast.models.tensorflow.serving import Forecaster
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +35,7 @@ class Known:
     hierarchy: Hierarchy
 
 
-def issue_forecast(predictor: Predictor, known: Known, *, issue_time: datetime, model_version: str) -> pl.DataFrame:
+def issue_forecast(forecaster: Forecaster, known: Known, *, issue_time: datetime, model_version: str) -> pl.DataFrame:
     """Forecasts (`FORECASTS`, layer model) of every series of the hierarchy, from `issue_time` over its horizon.
 
     A series the model has never seen or whose newest reading is missing, or a horizon whose weather is, still gets a
@@ -62,7 +44,7 @@ def issue_forecast(predictor: Predictor, known: Known, *, issue_time: datetime, 
     Raises:
         GridcastError: there are no readings in the time before the issue time that the model looks at.
     """
-    end = issue_time + predictor.leads * predictor.interval
+    end = issue_time + forecaster.leads * forecaster.interval
     start = issue_time - timedelta(days=DAYS_OF_HISTORY)
     readings = known.readings.filter(pl.col("valid_time") >= start, pl.col("valid_time") < issue_time)
     if readings.is_empty():
@@ -75,7 +57,7 @@ def issue_forecast(predictor: Predictor, known: Known, *, issue_time: datetime, 
         weather=known.weather.filter(pl.col("valid_time") >= start, pl.col("valid_time") < end),
         holidays=known.holidays,
         time_zones=known.hierarchy.time_zones,
-        interval=predictor.interval,
+        interval=forecaster.interval,
         series_ids=known.hierarchy.ids,
         until=end,
     )
@@ -83,22 +65,13 @@ def issue_forecast(predictor: Predictor, known: Known, *, issue_time: datetime, 
     panel, filled = fill_missing_temperature(panel, origin=origin)
     series = np.arange(len(panel.series_ids))
     frame = forecast_frame(
-        predict_windows(predictor, panel, series=series, origin=np.full(len(series), origin), leads=predictor.leads),
+        forecaster.forecast(panel, series=series, origin=np.full(len(series), origin)),
         series_ids=panel.series_ids,
         issue_times=[issue_time] * len(series),
-        interval=predictor.interval,
+        interval=forecaster.interval,
         model_version=model_version,
     )
-    return frame.with_columns(_degraded_because(predictor, panel, origin=origin, filled=filled))
-
-
-def predict_windows(
-    predictor: Predictor, panel: Panel, *, series: npt.NDArray[Any], origin: npt.NDArray[Any], leads: int
-) -> npt.NDArray[np.float32]:
-    """Quantiles (window, lead, quantile), MW, of rows and positions of a panel; series are matched by name."""
-    inputs = window_inputs(panel, series=series, origin=origin, leads=leads)
-    numbers = np.array([predictor.series_index(each) for each in panel.series_ids], dtype=np.int32)
-    return predictor.predict({**inputs, "series": numbers[series]})
+    return frame.with_columns(_degraded_because(forecaster, panel, origin=origin, filled=filled))
 
 
 def forecast_frame(
@@ -124,10 +97,10 @@ def forecast_frame(
     ).select(FORECASTS.names())
 
 
-def _degraded_because(predictor: Predictor, panel: Panel, *, origin: int, filled: npt.NDArray[np.bool_]) -> pl.Series:
-    is_unknown = [predictor.series_index(each) == 0 for each in panel.series_ids]
+def _degraded_because(forecaster: Forecaster, panel: Panel, *, origin: int, filled: npt.NDArray[np.bool_]) -> pl.Series:
+    is_unknown = [forecaster.series_index(each) == 0 for each in panel.series_ids]
     is_late = np.isnan(panel.load_mw[:, origin - 1])
-    is_filled = filled[origin : origin + predictor.leads]
+    is_filled = filled[origin : origin + forecaster.leads]
     texts = [
         "; ".join(
             reason

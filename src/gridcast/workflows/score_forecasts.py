@@ -1,9 +1,11 @@
 """How the forecasts that were really issued did, once their actuals are in."""
 
+import functools
 from datetime import timedelta
 
 import polars as pl
 
+from gridcast.domain.lead_time import lead_count
 from gridcast.domain.tables import Layer, Quality, earliest, latest
 from gridcast.evaluation.scorecard import scorecard
 from gridcast.evaluation.scored import KEYS, MODEL, NAIVE
@@ -49,6 +51,9 @@ def score_forecasts(store: Store, processed: Processed, *, last: timedelta) -> p
 
 def _naive_points(readings: pl.DataFrame, processed: Processed, *, issued: pl.DataFrame) -> pl.DataFrame:
     """The weekly naive at the issue times and leads of `issued`, its spread fitted on the history before them."""
+    longest = timedelta(
+        seconds=issued.select((pl.col("valid_time") - pl.col("issue_time")).dt.total_seconds().max()).item()
+    )
     origins = tuple(issued["issue_time"].unique().sort())
     history = history_panel(processed, until=origins[0])
     naive = fit_naive(history, until=len(history.time))
@@ -61,11 +66,6 @@ def _naive_points(readings: pl.DataFrame, processed: Processed, *, issued: pl.Da
         series_ids=processed.hierarchy.ids,
         until=latest(issued["valid_time"]) + processed.interval,
     )
-    leads = issued.select("issue_time", "valid_time").unique().group_by("issue_time").len()["len"].max()
-    return scored_points_of(
-        {NAIVE: lambda each, **windows: naive_forecast(naive, each, **windows)},
-        panel,
-        panel,
-        origins=origins,
-        leads=int(str(leads)),
-    )
+    leads = lead_count(longest + processed.interval, processed.interval)
+    forecast = functools.partial(naive_forecast, naive, leads=leads)
+    return scored_points_of({NAIVE: forecast}, panel, panel, origins=origins, leads=leads)

@@ -21,7 +21,7 @@ from gridcast.features.windows import Inputs, window_inputs
 from gridcast.models.tensorflow.artefact import read_manifest
 from gridcast.models.tensorflow.export import save, signature
 from gridcast.models.tensorflow.network import build_network, input_shapes
-from gridcast.models.tensorflow.serving import Forecaster, forecast_panel
+from gridcast.models.tensorflow.serving import Forecaster
 from gridcast.models.tensorflow.spec import NetworkSize, NetworkSpec, TrainSpec
 from gridcast.models.tensorflow.train import Progress, TrainedModel, fit
 
@@ -162,7 +162,10 @@ def test_an_unknown_series_and_missing_loads_still_get_a_forecast(artefact: Path
 def test_a_panel_is_forecast_series_by_series(artefact: Path) -> None:
     forecaster = Forecaster.load(artefact)
     origin = 60 * 24
-    quantiles = forecast_panel(forecaster, make_panel(), origin=origin)
+    panel = make_panel()
+    rows = np.arange(len(panel.series_ids))
+
+    quantiles = forecaster.forecast(panel, series=rows, origin=np.full(len(rows), origin))
     inputs = window_inputs(make_panel(), series=[0, 1], origin=[origin, origin], leads=LEADS)
     np.testing.assert_array_equal(quantiles, forecaster.predict(inputs))
 

@@ -71,6 +71,15 @@ class Forecaster:
         known = self.manifest.series_ids
         return known.index(series_id) + 1 if series_id in known else UNKNOWN_SERIES
 
+    def forecast(self, panel: Panel, *, series: npt.ArrayLike, origin: npt.ArrayLike) -> Floats:
+        """Quantiles (window, lead, quantile), MW: window i is row `series[i]` of the panel, issued at `origin[i]`.
+
+        Series are matched by name; one the model has never seen is forecast as an unknown series.
+        """
+        inputs = window_inputs(panel, series=series, origin=origin, leads=self.leads)
+        numbers = np.array([self.series_index(each) for each in panel.series_ids], dtype=np.int32)
+        return self.predict({**inputs, "series": numbers[np.asarray(series)]})
+
     def predict(self, inputs: Mapping[str, npt.NDArray[Any]]) -> Floats:
         """Quantiles (window, lead, quantile), MW, for any number of windows of `window_inputs`.
 
@@ -95,14 +104,3 @@ class Forecaster:
                 f"Build inputs with window_inputs for {self.leads} leads of {self.interval}."
             )
         return np.ascontiguousarray(inputs[name], dtype=expected["dtype"])
-
-
-def forecast_panel(forecaster: Forecaster, panel: Panel, *, origin: int) -> Floats:
-    """Quantiles (series, lead, quantile), MW, of every series of a panel, issued at position `origin`.
-
-    Series are matched by name; one the model has never seen is forecast as an unknown series.
-    """
-    count = len(panel.series_ids)
-    inputs = window_inputs(panel, series=np.arange(count), origin=np.full(count, origin), leads=forecaster.leads)
-    index = np.array([forecaster.series_index(each) for each in panel.series_ids], dtype=np.int32)
-    return forecaster.predict({**inputs, "series": index})
