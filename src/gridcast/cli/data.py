@@ -91,6 +91,7 @@ def prepare(
         interval=pipeline.interval,
         limits=pipeline.quality,
         hierarchy=pipeline.tree,
+        months=pipeline.beam.months,
         buckets=pipeline.beam.buckets,
         run_batch=run_batch,
     )

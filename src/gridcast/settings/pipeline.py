@@ -56,6 +56,7 @@ class BeamSettings(BaseModel):
 
     model_config = STRICT
 
+    months: int = Field(default=12, ge=1, le=120)
     buckets: int = Field(default=1, ge=1, le=256)
 
 

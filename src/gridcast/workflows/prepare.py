@@ -50,6 +50,7 @@ def prepare(
     interval: timedelta,
     limits: Limits,
     hierarchy: Callable[[list[str]], Hierarchy],
+    months: int,
     buckets: int,
     run_batch: Callable[[BatchJob], None],
 ) -> tuple[Processed, bool]:
@@ -60,7 +61,8 @@ def prepare(
         interval: length of the clean intervals.
         limits: of the quality rules.
         hierarchy: the tree over the series that were read.
-        buckets: blocks of series in each month.
+        months: length of a block.
+        buckets: blocks of series in each of them.
         run_batch: the pipeline.
 
     Returns:
@@ -86,7 +88,7 @@ def prepare(
         weather = staging / "weather.parquet"
         mean_over_stations(read_weather(workspace.raw)).write_parquet(weather)
         read_holidays(workspace.raw).write_parquet(staging / "holidays.parquet")
-        spans = tuple(months(min(since.values()), until))
+        spans = tuple(spans_of_months(min(since.values()), until, months=months))
         run_batch(BatchJob(workspace.raw, staging, weather, spans, buckets, rules))
         fresh.write_manifest(staging)
         _replace(workspace.processed, by=staging)
@@ -99,15 +101,15 @@ def prepare(
     return fresh, False
 
 
-def months(start: datetime, end: datetime) -> list[Span]:
-    """[start, end) cut at every start of a UTC month.
+def spans_of_months(start: datetime, end: datetime, *, months: int) -> list[Span]:
+    """[start, end) cut at the starts of UTC months, so many months apart.
 
-    >>> spans = months(datetime(2024, 1, 30, tzinfo=UTC), datetime(2024, 2, 9, tzinfo=UTC))
+    >>> spans = spans_of_months(datetime(2024, 1, 30, tzinfo=UTC), datetime(2024, 5, 9, tzinfo=UTC), months=2)
     >>> [f"{start:%d %b} to {end:%d %b}" for start, end in spans]
-    ['30 Jan to 01 Feb', '01 Feb to 09 Feb']
+    ['30 Jan to 01 Mar', '01 Mar to 01 May', '01 May to 09 May']
     """
     first = datetime(start.year, start.month, 1, tzinfo=UTC)
-    cuts = pl.datetime_range(first, end, "1mo", closed="left", time_zone="UTC", eager=True).to_list()
+    cuts = pl.datetime_range(first, end, f"{months}mo", closed="left", time_zone="UTC", eager=True).to_list()
     edges = [start, *(each for each in cuts if each > start), end]
     return list(itertools.pairwise(edges))
 

@@ -61,15 +61,26 @@ def tree(series_ids: list[str]) -> Hierarchy:
     return zones_to_system(series_ids, time_zone=TIME_ZONE)
 
 
-def run(workspace: Workspace, *, limits: Limits = DEFAULT, buckets: int = 1) -> tuple[Processed, bool]:
-    return prepare(workspace, interval=HOUR, limits=limits, hierarchy=tree, buckets=buckets, run_batch=run_batch)
+def run(workspace: Workspace, *, limits: Limits = DEFAULT, months: int = 1, buckets: int = 1) -> tuple[Processed, bool]:
+    return prepare(
+        workspace, interval=HOUR, limits=limits, hierarchy=tree, months=months, buckets=buckets, run_batch=run_batch
+    )
 
 
-@pytest.mark.parametrize("buckets", [pytest.param(1, id="one block a month"), pytest.param(3, id="three blocks")])
-def test_the_pipeline_gives_what_the_pure_functions_give_on_the_whole_history(tmp_path: Path, buckets: int) -> None:
+@pytest.mark.parametrize(
+    ("months", "buckets"),
+    [
+        pytest.param(12, 1, id="one block"),
+        pytest.param(1, 1, id="a block a month"),
+        pytest.param(2, 3, id="six blocks"),
+    ],
+)
+def test_the_pipeline_gives_what_the_pure_functions_give_on_the_whole_history(
+    tmp_path: Path, months: int, buckets: int
+) -> None:
     workspace = raw_folder(tmp_path)
 
-    processed, _ = run(workspace, buckets=buckets)
+    processed, _ = run(workspace, months=months, buckets=buckets)
 
     readings = raw.read_readings(workspace.raw)
     hierarchy = tree(sorted(ZONES))
@@ -127,7 +138,9 @@ def test_a_batch_that_fails_leaves_the_earlier_result_as_it_was(tmp_path: Path) 
         raise OSError(28, "No space left on device")
 
     with pytest.raises(GridcastError, match="No space left on device"):
-        prepare(workspace, interval=HOUR, limits=NO_FLATLINE, hierarchy=tree, buckets=1, run_batch=fails_half_way)
+        prepare(
+            workspace, interval=HOUR, limits=NO_FLATLINE, hierarchy=tree, months=1, buckets=1, run_batch=fails_half_way
+        )
 
     assert Processed.open(workspace.processed) == before
     assert {each.name for each in workspace.data_dir.iterdir()} == {"raw", "processed"}

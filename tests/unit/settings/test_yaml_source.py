@@ -58,7 +58,7 @@ def test_an_empty_file_stands_for_the_defaults(path: Path, text: str) -> None:
         ),
         pytest.param(
             "beam:\n  bucket: 1\n",
-            "c.yaml:2: unknown key 'beam.bucket'; accepted here are buckets. Did you mean 'buckets'?",
+            "c.yaml:2: unknown key 'beam.bucket'; accepted here are buckets, months. Did you mean 'buckets'?",
             id="in a section",
         ),
         pytest.param(
@@ -222,7 +222,11 @@ def test_the_environment_overrides_defaults_without_a_file(monkeypatch: pytest.M
     [
         ("INTERVA", "PT1H", "unknown key 'interva'; accepted here are"),
         ("BEAM__BUCKETS", "many", "beam.buckets: got 'many'; input should be a valid integer"),
-        ("BEAM", "{bucket: 1}", "unknown key 'beam.bucket'; accepted here are buckets. Did you mean 'buckets'?"),
+        (
+            "BEAM",
+            "{bucket: 1}",
+            "unknown key 'beam.bucket'; accepted here are buckets, months. Did you mean 'buckets'?",
+        ),
         ("QUALITY__SPIKE_Z", "-2", "quality: quality limit spike_z is -2.0; expected a value above 0."),
         (
             "SOURCE__READINGS_FORMAT__TEXT__TIME_ZONE",

@@ -1,4 +1,4 @@
-"""Batch: the months of data/raw through `CleanAndAggregate` into the Parquet files of data/processed."""
+"""Batch: spans of data/raw through `CleanAndAggregate` into the Parquet files of data/processed."""
 
 import zlib
 from collections.abc import Iterable, Iterator
@@ -13,11 +13,11 @@ from gridcast.pipelines.beam.clean import CLEAN, COUNTS, REMOVED, CleanAndAggreg
 from gridcast.pipelines.beam.runner import run_bounded
 from gridcast.quality.limits import CONTEXT_AFTER, CONTEXT_BEFORE
 from gridcast.quality.summary import add_counts
-from gridcast.workflows.prepare import BatchJob
+from gridcast.workflows.prepare import BatchJob, Span
 
 
 def run_batch(job: BatchJob) -> None:
-    """Clean every month of `job.raw` and write `job.staging`: readings by month, quality counts, removed rows.
+    """Clean every span of `job.raw` and write `job.staging`: readings by month, quality counts, removed rows.
 
     Counts and removed rows are one Parquet file each, `counts.parquet` and `removed.parquet`.
     """
@@ -26,15 +26,15 @@ def run_batch(job: BatchJob) -> None:
     def assemble(pipeline: beam.Pipeline) -> None:
         outputs = (
             pipeline
-            | "Months" >> beam.Create(list(job.spans), reshuffle=False)
-            | "Read" >> beam.ParDo(_ReadMonth(job))
+            | "Spans" >> beam.Create(list(job.spans), reshuffle=False)
+            | "Read" >> beam.ParDo(_ReadSpan(job))
             | "Clean and aggregate" >> CleanAndAggregate(job.rules)
         )
         temperatures = beam.pvalue.AsSingleton(pipeline | "Weather" >> beam.Create([weather]))
         (
             outputs[CLEAN]
             | "Join weather" >> beam.Map(_join_weather, weather=temperatures)
-            | "Write month" >> beam.Map(_write_month, directory=job.staging / "readings")
+            | "Write months" >> beam.Map(_write_months, directory=job.staging / "readings")
         )
         for name, blocks in ((COUNTS, outputs[COUNTS]), (REMOVED, outputs[REMOVED])):
             (
@@ -47,28 +47,21 @@ def run_batch(job: BatchJob) -> None:
     run_bounded(assemble)
 
 
-class _ReadMonth(beam.DoFn):
-    """Each month is read once; its rows go to its own block and, as context, to the blocks beside it.
-
-    A month without readings is a block too: its intervals are missing, not absent.
-    """
+class _ReadSpan(beam.DoFn):
+    """Each span with its context, cut into buckets; one without readings is a block too: missing, not absent."""
 
     def __init__(self, job: BatchJob) -> None:
         self._raw = job.raw
         self._buckets = job.buckets
-        self._spans = job.spans
 
-    def process(self, span: tuple[object, object]) -> Iterator[Block]:
-        month = BlockName(*span)  # type: ignore[arg-type]
-        rows = read_readings(self._raw, start=month.start, end=month.end)
+    def process(self, span: Span) -> Iterator[Block]:
+        start, end = span
+        rows = read_readings(self._raw, start=start - CONTEXT_BEFORE, end=end + CONTEXT_AFTER)
         series_ids = rows["series_id"].unique().to_list()
         for bucket in range(self._buckets):
-            owner = month._replace(bucket=bucket, buckets=self._buckets)
-            own = rows.filter(pl.col("series_id").is_in([each for each in series_ids if owner.owns(each)]))
-            for start, end in self._spans:
-                near = own.filter(pl.col("valid_time").is_between(start - CONTEXT_BEFORE, end + CONTEXT_AFTER))
-                if near.height or start == month.start:
-                    yield owner._replace(start=start, end=end).encode(), to_bytes(near)
+            name = BlockName(start, end, bucket, self._buckets)
+            owned = [each for each in series_ids if name.owns(each)]
+            yield name.encode(), to_bytes(rows.filter(pl.col("series_id").is_in(owned)))
 
 
 def _join_weather(block: Block, *, weather: bytes) -> Block:
@@ -77,15 +70,17 @@ def _join_weather(block: Block, *, weather: bytes) -> Block:
     return key, to_bytes(joined)
 
 
-def _write_month(block: Block, *, directory: Path) -> None:
+def _write_months(block: Block, *, directory: Path) -> None:
     key, data = block
     rows = to_frame(data)
     if rows.is_empty():
         return
-    folder = directory / f"month={BlockName.decode(key).start:%Y-%m}"
-    folder.mkdir(parents=True, exist_ok=True)
     identity = f"{key}/{rows.item(0, 'series_id')}"
-    rows.write_parquet(folder / f"{zlib.crc32(identity.encode()):08x}.parquet")
+    months = rows.with_columns(pl.col("valid_time").dt.strftime("%Y-%m").alias("month"))
+    for (month,), part in months.partition_by("month", as_dict=True, include_key=False).items():
+        folder = directory / f"month={month}"
+        folder.mkdir(parents=True, exist_ok=True)
+        part.write_parquet(folder / f"{zlib.crc32(identity.encode()):08x}.parquet")
 
 
 def _without_name(block: Block) -> tuple[None, bytes]:
