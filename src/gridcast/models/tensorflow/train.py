@@ -77,7 +77,7 @@ def fit(
 ) -> TrainedModel:
     """A network trained and calibrated on everything before position `train_until` of the panel.
 
-    The same seed, data and machine give the same network. `on_progress` is called every few steps.
+    The same seed, data and machine give the same network, to rounding. `on_progress` is called every few steps.
 
     Raises:
         GridcastError: the history is too short.
