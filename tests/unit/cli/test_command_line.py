@@ -1,0 +1,84 @@
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import typer.main
+
+from gridcast import __version__
+from gridcast.cli.app import app
+
+GRIDCAST = Path(sys.executable).with_name("gridcast")
+COMMANDS = sorted(typer.main.get_command(app).commands)  # type: ignore[attr-defined]
+
+HELP_THEN_LIST_MODULES = """
+import sys
+from gridcast.cli import main
+sys.argv = ["gridcast", "--help"]
+try:
+    main()
+except SystemExit:
+    pass
+print("loaded:", *sorted({name.partition(".")[0] for name in sys.modules}))
+"""
+
+
+def gridcast(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([GRIDCAST, *arguments], capture_output=True, text=True, check=False, cwd=cwd)
+
+
+def test_help_loads_no_heavy_library(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", HELP_THEN_LIST_MODULES], capture_output=True, text=True, check=True, cwd=tmp_path
+    )
+
+    loaded = set(done.stdout.partition("loaded:")[2].split())
+    assert "gridcast" in loaded
+    assert not loaded & {"tensorflow", "keras", "apache_beam", "mlflow", "polars", "numpy", "sqlalchemy", "matplotlib"}
+
+
+def test_help_names_every_command_and_the_exit_codes(tmp_path: Path) -> None:
+    done = gridcast("--help", cwd=tmp_path)
+
+    assert done.returncode == 0
+    assert all(f"\n  {command} " in done.stdout for command in COMMANDS)
+    assert "3 refused by a gate" in " ".join(done.stdout.split())
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_shows_an_example_and_takes_config_and_format(command: str) -> None:
+    described = typer.main.get_command(app).commands[command]  # type: ignore[attr-defined]
+
+    assert f"gridcast {command}" in described.help.partition("Example")[2]
+    options = {option for parameter in described.params for option in parameter.opts}
+    assert {"--config", "--format"} <= options
+
+
+def test_the_version_is_the_packages(tmp_path: Path) -> None:
+    assert gridcast("--version", cwd=tmp_path).stdout == f"gridcast {__version__}\n"
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        pytest.param(("predict",), id="unknown command"),
+        pytest.param(("status", "--fomat", "json"), id="misspelt option"),
+        pytest.param(("status", "--format", "xml"), id="unknown format"),
+    ],
+)
+def test_an_unusable_command_line_exits_with_2_and_writes_nothing(tmp_path: Path, arguments: tuple[str, ...]) -> None:
+    done = gridcast(*arguments, cwd=tmp_path)
+
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert "Traceback" not in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_status_of_an_empty_folder_says_where_to_start_and_makes_nothing(tmp_path: Path) -> None:
+    done = gridcast("status", "--format", "json", cwd=tmp_path)
+
+    assert done.returncode == 0
+    assert "gridcast ingest" in json.loads(done.stdout)["summary"]
+    assert list(tmp_path.iterdir()) == []
