@@ -17,6 +17,14 @@ def main() -> None:
     except GridcastError as error:
         sys.stderr.write(f"error: {error}\n")
         sys.exit(error.exit_code)
+    except OSError as error:
+        if os.environ.get("GRIDCAST_DEBUG"):
+            raise
+        sys.stderr.write(
+            f"error: {error}; expected files and folders gridcast may read and write, on a disk with free space. "
+            "Mend that and run the command again.\n"
+        )
+        sys.exit(1)
     except KeyboardInterrupt:
         sys.stderr.write("stopped.\n")
         sys.exit(130)

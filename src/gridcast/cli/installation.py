@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gridcast.domain.errors import GridcastError
+from gridcast.domain.errors import GridcastError, UsageError
 from gridcast.ingestion.raw import first_readings
 from gridcast.settings.load import Settings, load_settings
 from gridcast.store.sqlite import Store
@@ -35,6 +35,7 @@ class Installation:
         default = Path("config")
         directory = config if config is not None or not default.is_dir() else default
         settings = load_settings(directory)
+        _require_folder(settings.app.data_dir)
         return cls(settings, Workspace(settings.app.data_dir))
 
     @contextmanager
@@ -77,4 +78,13 @@ class Installation:
             limits=self.settings.pipeline.quality,
             hierarchy=processed.hierarchy,
             series_since=first_readings(self.workspace.raw),
+        )
+
+
+def _require_folder(data_dir: Path) -> None:
+    nearest = next((each for each in (data_dir, *data_dir.parents) if each.exists()), None)
+    if nearest is not None and not nearest.is_dir():
+        raise UsageError(
+            f"data_dir {data_dir}: {nearest} is not a folder; expected one, or a place where gridcast may make it. "
+            "Set data_dir in config/app_config.yaml."
         )

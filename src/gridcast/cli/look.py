@@ -32,12 +32,12 @@ def report(
     from gridcast.workflows.backtest import Backtest
 
     here = Installation.open(config)
-    settings = here.settings.app.report
+    processed, settings = here.processed(), here.settings.app.report
     model = here.registry().champion()
     judged = None if model is None else Backtest.read(here.workspace.backtest, model_version=model.version)
     with here.store() as store:
         content = gather(
-            here.processed(),
+            processed,
             store=store,
             backtest=judged,
             model=model,

@@ -32,11 +32,23 @@ def write_files(contents: Mapping[Path, bytes], *, scratch: Path) -> None:
         for folder in folders:
             _sync_folder(folder)
     except OSError as error:
-        raise GridcastError(_explain(error, scratch=scratch)) from error
+        raise disk_error(error, scratch) from error
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
         with contextlib.suppress(OSError):
             scratch.parent.rmdir()
+
+
+def disk_error(error: OSError, path: Path) -> GridcastError:
+    """What to tell when `path` cannot be written."""
+    where = error.filename or path
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return GridcastError(
+            f"{where}: the disk is full ({error.strerror}); nothing was half-written. Free some space and run the command again."
+        )
+    return GridcastError(
+        f"{where}: cannot be written ({error.strerror}); nothing was half-written. Give a folder you may write to."
+    )
 
 
 def _write_synced(path: Path, content: bytes) -> None:
@@ -52,10 +64,3 @@ def _sync_folder(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-
-
-def _explain(error: OSError, *, scratch: Path) -> str:
-    where = error.filename or scratch
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return f"{where}: the disk is full; nothing was half-written. Free some space and run the command again."
-    return f"{where}: cannot be written ({error.strerror}); nothing was half-written. Give a folder you may write to."

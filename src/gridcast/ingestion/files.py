@@ -49,7 +49,7 @@ def read_holidays(path: str | Path) -> Parsed:
     """
     parts = []
     for table in _tables(path, separator=","):
-        _require_columns(table, columns=["date", "name"])
+        _require_columns(table, columns=["date", "name"], remedy="Holidays need the columns date and name.")
         written = pl.col("date").cast(pl.String).str.strip_chars().str.slice(0, 10)
         dates = table.rows.select(written.str.to_date("%Y-%m-%d", strict=False)).to_series()
         is_dead = dates.is_null()
@@ -66,7 +66,7 @@ def read_holidays(path: str | Path) -> Parsed:
 def _read(path: str | Path, *, layout: Layout) -> Parsed:
     parts = []
     for table in _tables(path, separator=layout.text.separator):
-        _require_columns(table, columns=layout.columns)
+        _require_columns(table, columns=layout.columns, remedy="Name the columns of your file in the file format.")
         parsed = parse_columns(table.rows, layout=layout, source=table.path.name, stem=table.path.stem)
         parts.append(Parsed(parsed.rows, pl.concat([table.dead, parsed.dead])))
     return _together(parts)
@@ -94,7 +94,8 @@ def _find(path: Path) -> list[Path]:
         )
     siblings = [each.name for each in path.parent.glob("*")]
     raise GridcastError(
-        f"{path}: there is no such file; expected a file, a folder or a pattern.{_suggestion(path.name, siblings)}"
+        f"{path}: there is no such file; expected a file, a folder or a pattern.{_suggestion(path.name, siblings)} "
+        "Name it in config/pipeline_config.yaml or on the command line."
     )
 
 
@@ -157,13 +158,13 @@ def _empty(file: Path) -> GridcastError:
     )
 
 
-def _require_columns(table: _Table, *, columns: list[str]) -> None:
+def _require_columns(table: _Table, *, columns: list[str], remedy: str) -> None:
     present = [name for name in table.rows.columns if name != ROW]
     for name in columns:
         if name not in present:
             raise GridcastError(
                 f"{table.path}: there is no column {name!r}; the file has {present}.{_suggestion(name, present)} "
-                "Name the columns of your file in the file format."
+                f"{remedy}"
             )
 
 

@@ -5,8 +5,8 @@ dead_letter/<source>.csv.
 """
 
 import hashlib
-import io
 import re
+from collections.abc import Container
 from datetime import datetime
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -16,10 +16,12 @@ import polars as pl
 from gridcast.domain.errors import UsageError
 from gridcast.domain.tables import HOLIDAYS, READINGS, WEATHER
 from gridcast.ingestion.atomic import write_files
+from gridcast.ingestion.parquet import parquet_read, to_parquet
 
 _READINGS: Final = "readings"
 _WEATHER: Final = "weather"
 _HOLIDAYS: Final = "holidays.parquet"
+_REMEDY: Final = 'run "gridcast ingest" again'
 _SOURCE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
@@ -29,6 +31,42 @@ class Written(NamedTuple):
     rows: int
     months: tuple[str, ...]
     sha256: str
+
+
+def write_source(
+    directory: Path,
+    *,
+    source: str,
+    readings: pl.DataFrame,
+    weather: pl.DataFrame,
+    holidays: pl.DataFrame,
+    dead: pl.DataFrame,
+) -> Path | None:
+    """Replace all that `source` had, its dead letters too, and the holidays: everything or nothing.
+
+    Returns:
+        The dead-letter file, if there are dead rows.
+
+    Raises:
+        GridcastError: the disk is full; nothing was changed.
+        UsageError: the source's name cannot be a file name.
+    """
+    name, letter = f"{_checked(source)}.parquet", _dead_letter(directory, source)
+    months = {
+        directory / _READINGS: _by_month(readings.select(READINGS.names()).cast(READINGS)),
+        directory / _WEATHER: _by_month(weather.select(WEATHER.names()).cast(WEATHER)),
+    }
+    files = {folder / month / name: content for folder, each in months.items() for month, content in each.items()}
+    files[directory / _HOLIDAYS] = _holidays_file(holidays)
+    if dead.height:
+        files[letter] = dead.write_csv().encode()
+    write_files(files, scratch=_scratch(directory, f"all-{source}"))
+    for folder, each in months.items():
+        _drop_other_months(folder, name=name, kept=each)
+    if dead.height:
+        return letter
+    letter.unlink(missing_ok=True)
+    return None
 
 
 def write_readings(readings: pl.DataFrame, *, directory: Path, source: str) -> Written:
@@ -56,7 +94,7 @@ def write_holidays(holidays: pl.DataFrame, *, directory: Path) -> Written:
     Raises:
         GridcastError: the disk is full; nothing is half-written.
     """
-    content = _parquet(holidays.select(HOLIDAYS.names()).cast(HOLIDAYS).sort("date", maintain_order=True))
+    content = _holidays_file(holidays)
     write_files({directory / _HOLIDAYS: content}, scratch=_scratch(directory, "holidays"))
     return Written(holidays.height, (), hashlib.sha256(content).hexdigest())
 
@@ -67,7 +105,7 @@ def write_dead_rows(dead: pl.DataFrame, *, directory: Path, source: str) -> Path
     Raises:
         GridcastError: the disk is full; nothing is half-written.
     """
-    path = directory / "dead_letter" / f"{_checked(source)}.csv"
+    path = _dead_letter(directory, _checked(source))
     if dead.is_empty():
         path.unlink(missing_ok=True)
         return None
@@ -88,7 +126,8 @@ def read_weather(directory: Path, *, start: datetime | None = None, end: datetim
 def read_holidays(directory: Path) -> pl.DataFrame:
     """HOLIDAYS, without rows when none were ingested."""
     path = directory / _HOLIDAYS
-    return pl.read_parquet(path) if path.exists() else HOLIDAYS.to_frame()
+    with parquet_read([path], remedy=_REMEDY):
+        return pl.read_parquet(path) if path.exists() else HOLIDAYS.to_frame()
 
 
 def first_readings(directory: Path) -> dict[str, datetime]:
@@ -96,8 +135,9 @@ def first_readings(directory: Path) -> dict[str, datetime]:
     files = _files(directory / _READINGS)
     if not files:
         return {}
-    firsts = pl.scan_parquet(files).group_by("series_id").agg(pl.col("valid_time").min()).sort("series_id").collect()
-    return dict(firsts.iter_rows())
+    with parquet_read(files, remedy=_REMEDY):
+        firsts = pl.scan_parquet(files).group_by("series_id").agg(pl.col("valid_time").min()).collect()
+    return dict(firsts.sort("series_id").iter_rows())
 
 
 def last_reading(directory: Path) -> datetime | None:
@@ -105,7 +145,8 @@ def last_reading(directory: Path) -> datetime | None:
     files = _files(directory / _READINGS)
     if not files:
         return None
-    newest: datetime | None = pl.scan_parquet(files).select(pl.col("valid_time").max()).collect().item()
+    with parquet_read(files, remedy=_REMEDY):
+        newest: datetime | None = pl.scan_parquet(files).select(pl.col("valid_time").max()).collect().item()
     return newest
 
 
@@ -117,18 +158,32 @@ def data_hash(directory: Path) -> str:
 
 def _write_months(frame: pl.DataFrame, *, directory: Path, kind: str, source: str) -> Written:
     name = f"{_checked(source)}.parquet"
-    identity = frame.columns[0]
-    labelled = frame.sort(identity, "valid_time", maintain_order=True).with_columns(_month("valid_time").alias("month"))
-    months = labelled.partition_by("month", as_dict=True, include_key=False)
-    contents = {f"month={month}": _parquet(part) for (month,), part in sorted(months.items())}
+    contents = _by_month(frame)
     write_files(
         {directory / kind / month / name: content for month, content in contents.items()},
         scratch=_scratch(directory, f"{kind}-{source}"),
     )
-    for path in _files(directory / kind):
-        if path.name == name and path.parent.name not in contents:
-            path.unlink()
+    _drop_other_months(directory / kind, name=name, kept=contents)
     return Written(frame.height, tuple(month.removeprefix("month=") for month in contents), _sha256(contents))
+
+
+def _by_month(frame: pl.DataFrame) -> dict[str, bytes]:
+    """Folder name to file content, rows by series or station and time."""
+    labelled = frame.sort(frame.columns[0], "valid_time", maintain_order=True).with_columns(
+        _month("valid_time").alias("month")
+    )
+    months = labelled.partition_by("month", as_dict=True, include_key=False)
+    return {f"month={month}": to_parquet(part) for (month,), part in sorted(months.items())}
+
+
+def _drop_other_months(folder: Path, *, name: str, kept: Container[str]) -> None:
+    for path in _files(folder):
+        if path.name == name and path.parent.name not in kept:
+            path.unlink()
+
+
+def _holidays_file(holidays: pl.DataFrame) -> bytes:
+    return to_parquet(holidays.select(HOLIDAYS.names()).cast(HOLIDAYS).sort("date", maintain_order=True))
 
 
 def _read_months(folder: Path, *, schema: pl.Schema, start: datetime | None, end: datetime | None) -> pl.DataFrame:
@@ -142,7 +197,8 @@ def _read_months(folder: Path, *, schema: pl.Schema, start: datetime | None, end
         return schema.to_frame()
     rows = pl.concat([pl.scan_parquet(path) for path in files])
     rows = rows if start is None else rows.filter(pl.col("valid_time") >= start)
-    return (rows if end is None else rows.filter(pl.col("valid_time") < end)).collect()
+    with parquet_read(files, remedy=_REMEDY):
+        return (rows if end is None else rows.filter(pl.col("valid_time") < end)).collect()
 
 
 def _month(time: str | pl.Expr) -> pl.Expr:
@@ -154,17 +210,15 @@ def _files(folder: Path) -> list[Path]:
     return sorted(folder.glob("month=*/*.parquet"))
 
 
-def _parquet(frame: pl.DataFrame) -> bytes:
-    buffer = io.BytesIO()
-    frame.write_parquet(buffer, compression="zstd")
-    return buffer.getvalue()
-
-
 def _sha256(contents: dict[str, bytes]) -> str:
     digest = hashlib.sha256()
     for name, content in sorted(contents.items()):
         digest.update(name.encode() + b"\0" + hashlib.sha256(content).digest())
     return digest.hexdigest()
+
+
+def _dead_letter(directory: Path, source: str) -> Path:
+    return directory / "dead_letter" / f"{source}.csv"
 
 
 def _scratch(directory: Path, name: str) -> Path:

@@ -122,10 +122,10 @@ class Registry:
         """
         found = self._find(version)
         if found is None:
-            known = [each.version for each in self.versions()] or "none; run 'gridcast train' first"
-            raise GridcastError(
-                f"model {version!r} is not registered; expected 'champion', 'challenger' or one of {known}."
-            )
+            known = [each.version for each in self.versions()]
+            choice = f"expected 'champion', 'challenger' or one of {known}"
+            nothing = "of registered models there are none; run 'gridcast train' first"
+            raise GridcastError(f"model {version!r} is not registered; {choice if known else nothing}.")
         return found
 
     def champion(self) -> RegisteredModel | None:

@@ -47,17 +47,17 @@ def ingest(directory: Path, *, source: FileSource | None, dry_run: bool = False)
     name, readings, weather, holidays, dead = _read(source)
     if readings.is_empty():
         reasons = ", ".join(f"{reason}: {rows}" for reason, rows in _by_reason(dead).items())
+        where = name if source is None else source.readings
         raise GridcastError(
-            f"{name}: none of {dead.height} rows could be used ({reasons}); expected rows like "
+            f"{where}: none of {dead.height} rows could be used ({reasons}); expected rows like "
             "zone_01,2024-01-01T00:00:00Z,16.9. Nothing was changed; mend the file or its format in "
             "config/pipeline_config.yaml."
         )
     letter = None
     if not dry_run:
-        raw.write_readings(readings, directory=directory, source=name)
-        raw.write_weather(weather, directory=directory, source=name)
-        raw.write_holidays(holidays, directory=directory)
-        letter = raw.write_dead_rows(dead, directory=directory, source=name)
+        letter = raw.write_source(
+            directory, source=name, readings=readings, weather=weather, holidays=holidays, dead=dead
+        )
     series = readings["series_id"].n_unique()
     return Ingested(name, readings.height, series, weather.height, holidays.height, _by_reason(dead), letter)
 

@@ -14,6 +14,8 @@ import polars as pl
 from gridcast.domain.errors import GridcastError
 from gridcast.domain.series import Hierarchy
 from gridcast.features.station_mix import mean_over_stations
+from gridcast.ingestion.atomic import disk_error
+from gridcast.ingestion.parquet import write_parquet
 from gridcast.ingestion.raw import data_hash, first_readings, last_reading, read_holidays, read_weather
 from gridcast.quality.limits import Limits
 from gridcast.workflows.processed import Processed
@@ -77,25 +79,22 @@ def prepare(
     until = newest + interval
     rules = CleaningRules(interval, limits, hierarchy(sorted(since)), since)
     fresh = Processed(workspace.processed, _fingerprint(workspace.raw, rules), interval, rules.hierarchy, until)
-    found = Processed.find(workspace.processed)
-    if found is not None and found.fingerprint == fresh.fingerprint:
-        return found, True
+    if _is_there(fresh):
+        return fresh, True
 
     staging = workspace.data_dir / ".processed.partial"
     shutil.rmtree(staging, ignore_errors=True)
     try:
         staging.mkdir()
         weather = staging / "weather.parquet"
-        mean_over_stations(read_weather(workspace.raw)).write_parquet(weather)
-        read_holidays(workspace.raw).write_parquet(staging / "holidays.parquet")
+        write_parquet(mean_over_stations(read_weather(workspace.raw)), weather)
+        write_parquet(read_holidays(workspace.raw), staging / "holidays.parquet")
         spans = tuple(spans_of_months(min(since.values()), until, months=months))
         run_batch(BatchJob(workspace.raw, staging, weather, spans, buckets, rules))
         fresh.write_manifest(staging)
         _replace(workspace.processed, by=staging)
     except OSError as error:
-        raise GridcastError(
-            f"{workspace.processed}: {error.strerror or error}; expected room to write. Nothing was changed."
-        ) from error
+        raise disk_error(error, workspace.processed) from error
     finally:
         shutil.rmtree(staging, ignore_errors=True)
     return fresh, False
@@ -117,6 +116,15 @@ def spans_of_months(start: datetime, end: datetime, *, months: int) -> list[Span
 def _fingerprint(raw: Path, rules: CleaningRules) -> str:
     facts = json.dumps([data_hash(raw), asdict(rules)], sort_keys=True, default=str)
     return hashlib.sha256(facts.encode()).hexdigest()
+
+
+def _is_there(fresh: Processed) -> bool:
+    """Whether an equal history lies in the folder; one that cannot be read is not equal."""
+    try:
+        found = Processed.find(fresh.directory)
+    except GridcastError:
+        return False
+    return found is not None and found.fingerprint == fresh.fingerprint
 
 
 def _replace(directory: Path, *, by: Path) -> None:

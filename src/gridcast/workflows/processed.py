@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -11,6 +12,7 @@ import polars as pl
 
 from gridcast.domain.errors import GridcastError
 from gridcast.domain.series import Hierarchy, Level, Series
+from gridcast.ingestion.parquet import parquet_read
 
 MANIFEST = "manifest.json"
 
@@ -50,19 +52,20 @@ class Processed:
         """The history in `directory`, if there is one."""
         try:
             facts = json.loads((directory / MANIFEST).read_text(encoding="utf-8"))
+            return cls(
+                directory=directory,
+                fingerprint=facts["fingerprint"],
+                interval=timedelta(minutes=facts["interval_minutes"]),
+                hierarchy=Hierarchy(tuple(_series(each) for each in facts["series"])),
+                observed_until=datetime.fromisoformat(facts["observed_until"]),
+            )
         except FileNotFoundError:
             return None
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, KeyError, TypeError) as error:
             raise GridcastError(
-                f'{directory / MANIFEST}: {error}; expected the facts "gridcast prepare" wrote. Run it again.'
+                f"{directory / MANIFEST}: cannot be read ({type(error).__name__}: {error}); expected the facts "
+                '"gridcast prepare" wrote. Run it again.'
             ) from error
-        return cls(
-            directory=directory,
-            fingerprint=facts["fingerprint"],
-            interval=timedelta(minutes=facts["interval_minutes"]),
-            hierarchy=Hierarchy(tuple(_series(each) for each in facts["series"])),
-            observed_until=datetime.fromisoformat(facts["observed_until"]),
-        )
 
     def write_manifest(self, directory: Path) -> None:
         """Write the facts into `directory`."""
@@ -84,24 +87,34 @@ class Processed:
 
     def readings(self, *, start: datetime | None = None) -> pl.DataFrame:
         """Clean readings from `start` on with their temperature, ordered by series and time."""
-        rows = pl.scan_parquet(self.directory / "readings" / "*" / "*.parquet", hive_partitioning=False)
-        if start is not None:
-            rows = rows.filter(pl.col("valid_time") >= start)
-        return rows.sort("series_id", "valid_time").collect()
+        files = sorted(self.directory.glob("readings/*/*.parquet"))
+        with self._told(*files):
+            rows = pl.scan_parquet(files, hive_partitioning=False)
+            rows = rows if start is None else rows.filter(pl.col("valid_time") >= start)
+            return rows.sort("series_id", "valid_time").collect()
 
     def weather(self, *, start: datetime | None = None, end: datetime | None = None) -> pl.DataFrame:
         """`valid_time`, `temperature_c`: what the readings were joined with, reaching as far as the weather does."""
-        rows = pl.scan_parquet(self.directory / "weather.parquet")
-        rows = rows if start is None else rows.filter(pl.col("valid_time") >= start)
-        return (rows if end is None else rows.filter(pl.col("valid_time") < end)).collect()
+        file = self.directory / "weather.parquet"
+        with self._told(file):
+            rows = pl.scan_parquet(file)
+            rows = rows if start is None else rows.filter(pl.col("valid_time") >= start)
+            return (rows if end is None else rows.filter(pl.col("valid_time") < end)).collect()
 
     def holidays(self) -> pl.DataFrame:
         """Local holidays (`HOLIDAYS`)."""
-        return pl.read_parquet(self.directory / "holidays.parquet")
+        return self._table("holidays.parquet")
 
     def quality_counts(self) -> pl.DataFrame:
         """Additive quality counts of the whole history."""
-        return pl.read_parquet(self.directory / "counts.parquet")
+        return self._table("counts.parquet")
+
+    def _table(self, name: str) -> pl.DataFrame:
+        with self._told(self.directory / name):
+            return pl.read_parquet(self.directory / name)
+
+    def _told(self, *files: Path) -> AbstractContextManager[None]:
+        return parquet_read(files, remedy=f'remove {self.directory} and run "gridcast prepare" again')
 
 
 def _series(facts: Mapping[str, Any]) -> Series:

@@ -7,6 +7,7 @@ from pathlib import Path
 import apache_beam as beam
 import polars as pl
 
+from gridcast.ingestion.parquet import write_parquet
 from gridcast.ingestion.raw import read_readings
 from gridcast.pipelines.beam.blocks import Block, BlockName, concat, to_bytes, to_frame
 from gridcast.pipelines.beam.clean import CLEAN, COUNTS, REMOVED, CleanAndAggregate
@@ -78,9 +79,7 @@ def _write_months(block: Block, *, directory: Path) -> None:
     identity = f"{key}/{rows.item(0, 'series_id')}"
     months = rows.with_columns(pl.col("valid_time").dt.strftime("%Y-%m").alias("month"))
     for (month,), part in months.partition_by("month", as_dict=True, include_key=False).items():
-        folder = directory / f"month={month}"
-        folder.mkdir(parents=True, exist_ok=True)
-        part.write_parquet(folder / f"{zlib.crc32(identity.encode()):08x}.parquet")
+        write_parquet(part, directory / f"month={month}" / f"{zlib.crc32(identity.encode()):08x}.parquet")
 
 
 def _without_name(block: Block) -> tuple[None, bytes]:
@@ -89,4 +88,4 @@ def _without_name(block: Block) -> tuple[None, bytes]:
 
 def _write_all(element: tuple[None, Iterable[bytes]], *, path: Path) -> None:
     rows = concat(element[1])
-    (add_counts(rows) if path.stem == COUNTS else rows.sort(rows.columns)).write_parquet(path)
+    write_parquet(add_counts(rows) if path.stem == COUNTS else rows.sort(rows.columns), path)
