@@ -6,6 +6,8 @@ from pathlib import Path
 import polars as pl
 
 from gridcast.domain.errors import UsageError
+from gridcast.ingestion.atomic import write_files
+from gridcast.ingestion.parquet import to_parquet
 
 
 def peaks(rows: pl.DataFrame) -> Sequence[dict[str, object]]:
@@ -18,15 +20,23 @@ def peaks(rows: pl.DataFrame) -> Sequence[dict[str, object]]:
     )
 
 
-def write(rows: pl.DataFrame, path: Path) -> None:
-    """Write rows as the file's name asks.
+def require_name(path: Path) -> None:
+    """Refuse early what `write` could not write.
 
     Raises:
-        UsageError: the name ends in neither .csv nor .parquet, or the file cannot be written.
+        UsageError: the name ends in neither .csv nor .parquet, or its folder does not exist.
     """
     if path.suffix not in {".csv", ".parquet"}:
         raise UsageError(f"--to {path}: expected a name ending in .csv or .parquet.")
-    try:
-        rows.write_csv(path) if path.suffix == ".csv" else rows.write_parquet(path)
-    except OSError as error:
-        raise UsageError(f"--to {path}: {error.strerror or error}; expected a file gridcast may write.") from error
+    if not path.parent.is_dir():
+        raise UsageError(f"--to {path}: {path.parent} is not a folder; expected one that exists.")
+
+
+def write(rows: pl.DataFrame, path: Path) -> None:
+    """Write rows as the file's name asks, whole or not at all.
+
+    Raises:
+        GridcastError: the disk is full or cannot be written to.
+    """
+    content = rows.write_csv().encode() if path.suffix == ".csv" else to_parquet(rows)
+    write_files({path: content}, scratch=path.parent / ".gridcast" / path.name)

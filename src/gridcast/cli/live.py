@@ -34,13 +34,15 @@ def stream(
       gridcast stream --last PT6H --speed 3600
     """
     from gridcast.cli.installation import Installation
-    from gridcast.ingestion.raw import read_readings
-    from gridcast.pipelines.beam.tick import run_tick
-    from gridcast.workflows.stream_readings import Stream, pacer, replay
 
     span, step = _duration(last), _duration(every)
     here = Installation.open(config)
     processed, model = here.processed(), here.champion()
+
+    from gridcast.ingestion.raw import read_readings
+    from gridcast.pipelines.beam.tick import run_tick
+    from gridcast.workflows.stream_readings import Stream, pacer, replay
+
     start = processed.observed_until - span
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -84,18 +86,22 @@ def forecast(
     """
     import polars as pl
 
-    from gridcast.cli.forecast_rows import peaks, write
+    from gridcast.cli.forecast_rows import peaks, require_name, write
     from gridcast.cli.installation import Installation
     from gridcast.domain.quantiles import QUANTILE_COLUMNS
+    from gridcast.features.windows import DAYS_OF_HISTORY
     from gridcast.models.tensorflow.serving import Forecaster
     from gridcast.workflows.issue_forecast import Known, issue_forecast
 
+    if to is not None:
+        require_name(to)
     here = Installation.open(config)
     processed = here.processed()
     wanted = [each.series_id for each in processed.hierarchy.select(series or processed.hierarchy.ids)]
     issue_time = processed.observed_until if as_of is None else _moment(as_of)
+    readings = processed.readings(start=issue_time - timedelta(days=DAYS_OF_HISTORY))
     known = Known(
-        processed.readings().filter(pl.col("available_at") <= issue_time),
+        readings if as_of is None else readings.filter(pl.col("available_at") <= issue_time),
         processed.weather(),
         processed.holidays(),
         processed.hierarchy,

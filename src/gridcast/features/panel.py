@@ -25,6 +25,7 @@ class Panel:
         interval: length of an interval.
         time: (time,) datetime64[us], regular and gapless; it may reach beyond the newest load.
         load_mw: (series, time).
+        known_from: (series, time), first position at which a forecast may look at that load.
         temperature_c: (time,), °C.
         temperature_terms_c: (time, term): now and trailing means, see `TEMPERATURE_TERMS`.
         calendar: local calendar terms per time zone.
@@ -35,6 +36,7 @@ class Panel:
     interval: timedelta
     time: npt.NDArray[np.datetime64]
     load_mw: Floats
+    known_from: Ints
     temperature_c: Floats
     temperature_terms_c: Floats
     calendar: DayCalendar
@@ -82,7 +84,8 @@ def panel_from_frames(
     """The panel of `series_ids`, from their first reading to the end of readings and weather, or to `until`.
 
     Args:
-        clean_readings: series_id, valid_time, load_mw; other series are ignored, null loads are missing.
+        clean_readings: series_id, valid_time, load_mw, available_at; other series are ignored, null loads are missing.
+            Without available_at a load is known when its interval ends.
         weather: valid_time, temperature_c; one row per interval.
         holidays: date (local), name; none if left out.
         time_zones: series id → IANA zone.
@@ -94,18 +97,20 @@ def panel_from_frames(
         GridcastError: there is no reading of these series, or a time is off the interval grid.
     """
     ids = tuple(series_ids)
-    readings = clean_readings.filter(pl.col("series_id").is_in(ids)).select("series_id", "valid_time", "load_mw")
+    readings = clean_readings.filter(pl.col("series_id").is_in(ids))
     if readings.is_empty():
         raise GridcastError(f'no readings of {", ".join(ids)}; expected at least one. Run "gridcast prepare" first.')
     start = readings["valid_time"].min()
     time = _grid(start, _end([readings, weather], interval=interval, until=until), interval=interval)
     temperature = _temperature_on(time, weather, interval=interval)
     zones = tuple(dict.fromkeys(time_zones[each] for each in ids))
+    load, known_from = _load_on(time, readings, series_ids=ids, interval=interval)
     return Panel(
         series_ids=ids,
         interval=interval,
         time=time,
-        load_mw=_load_on(time, readings, series_ids=ids, interval=interval),
+        load_mw=load,
+        known_from=known_from,
         temperature_c=temperature,
         temperature_terms_c=temperature_terms(temperature, interval=interval),
         calendar=day_calendar(time, time_zones=zones, holidays=holidays, interval=interval),
@@ -155,14 +160,21 @@ def _positions(times: pl.Series, *, time: npt.NDArray[np.datetime64], interval: 
 
 def _load_on(
     time: npt.NDArray[np.datetime64], readings: pl.DataFrame, *, series_ids: tuple[str, ...], interval: timedelta
-) -> Floats:
+) -> tuple[Floats, Ints]:
+    """Loads (series, time) and the first position at which each is known: never before its interval has ended."""
     load = np.full((len(series_ids), len(time)), np.nan, dtype=np.float32)
+    known_from = np.broadcast_to(np.arange(1, len(time) + 1, dtype=np.int32), load.shape).copy()
     order = pl.DataFrame({"series_id": list(series_ids), "row": range(len(series_ids))})
     rows = readings.join(order, on="series_id", how="inner", maintain_order="left")
     steps = _positions(rows["valid_time"], time=time, interval=interval, what="reading")
     inside = steps < len(time)
-    load[rows["row"].to_numpy()[inside], steps[inside]] = rows["load_mw"].cast(pl.Float32).to_numpy()[inside]
-    return load
+    row, step = rows["row"].to_numpy()[inside], steps[inside]
+    load[row, step] = rows["load_mw"].cast(pl.Float32).to_numpy()[inside]
+    if "available_at" in rows.columns:
+        since = rows["available_at"].dt.epoch("us").to_numpy()[inside] - time[0].astype(np.int64)
+        arrived = -(-since // (interval // timedelta(microseconds=1)))
+        known_from[row, step] = np.maximum(known_from[row, step], arrived)
+    return load, known_from
 
 
 def _temperature_on(time: npt.NDArray[np.datetime64], weather: pl.DataFrame, *, interval: timedelta) -> Floats:

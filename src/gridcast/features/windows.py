@@ -39,7 +39,8 @@ def intervals_per_day(interval: timedelta) -> int:
 def window_inputs(panel: Panel, *, series: npt.ArrayLike, origin: npt.ArrayLike, leads: int) -> Inputs:
     """Raw inputs of a batch of windows; window i forecasts `series[i]` from position `origin[i]` on, `leads` intervals.
 
-    Loads at or after an origin influence nothing. Temperatures of the horizon are known-future covariates.
+    Loads at or after an origin, and those that became available later, influence nothing. Temperatures of the
+    horizon are known-future covariates.
     MW and °C, NaN = missing; `series` holds 1 + the panel's row (0 stands for a series unknown to the model).
     Shapes: see `input_shapes`.
 
@@ -53,6 +54,7 @@ def window_inputs(panel: Panel, *, series: npt.ArrayLike, origin: npt.ArrayLike,
     reference = reference_positions(panel, series=rows, origin=origins, leads=leads)
     known = reference >= 0
     at = np.where(known, reference, 0)
+    issued = origins[:, np.newaxis, np.newaxis]
     by_zone, calendar = zone[:, np.newaxis], panel.calendar
     by_zone_too = zone[:, np.newaxis, np.newaxis]
     return {
@@ -63,11 +65,19 @@ def window_inputs(panel: Panel, *, series: npt.ArrayLike, origin: npt.ArrayLike,
         "day_of_year": calendar.day_of_year[by_zone, valid],
         "holiday": calendar.holiday[by_zone, valid],
         "temperature_c": panel.temperature_terms_c[valid],
-        "reference_load_mw": np.where(known, panel.load_mw[rows[:, np.newaxis, np.newaxis], at], np.float32(np.nan)),
+        "reference_load_mw": known_load(panel, series=rows[:, np.newaxis, np.newaxis], at=reference, origin=issued),
         "reference_temperature_c": np.where(known[..., np.newaxis], panel.temperature_terms_c[at], np.float32(np.nan)),
         "reference_weekday": np.where(known, calendar.weekday[by_zone_too, at], 0),
         "reference_holiday": np.where(known, calendar.holiday[by_zone_too, at, 0], np.float32(0.0)),
     }
+
+
+def known_load(panel: Panel, *, series: Ints, at: Ints, origin: Ints) -> Floats:
+    """Load, MW, at positions `at`, as known at `origin`; NaN if it was not, or before the panel. All broadcast."""
+    inside = np.maximum(at, 0)
+    is_known = (at >= 0) & (panel.known_from[series, inside] <= origin)
+    load: Floats = np.where(is_known, panel.load_mw[series, inside], np.float32(np.nan))
+    return load
 
 
 def window_targets(panel: Panel, *, series: npt.ArrayLike, origin: npt.ArrayLike, leads: int) -> Floats:
@@ -116,10 +126,8 @@ def _days_back(panel: Panel, *, zone: Ints, origin: Ints, leads: int, candidates
 
 def _recent_load(panel: Panel, rows: Ints, origins: Ints) -> Floats:
     width = RECENT_DAYS * intervals_per_day(panel.interval)
-    positions = origins[:, np.newaxis] + np.arange(-width, 0, dtype=np.int32)
-    load = panel.load_mw[rows[:, np.newaxis], np.maximum(positions, 0)]
-    recent: Floats = np.where(positions >= 0, load, np.float32(np.nan))
-    return recent
+    positions: Ints = origins[:, np.newaxis] + np.arange(-width, 0, dtype=np.int32)
+    return known_load(panel, series=rows[:, np.newaxis], at=positions, origin=origins[:, np.newaxis])
 
 
 def _require(panel: Panel, origins: Ints, *, leads: int) -> None:

@@ -44,7 +44,8 @@ def disk_error(error: OSError, path: Path) -> GridcastError:
     where = error.filename or path
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return GridcastError(
-            f"{where}: the disk is full ({error.strerror}); nothing was half-written. Free some space and run the command again."
+            f"{where}: the disk is full ({error.strerror}); nothing was half-written. Free some space and run the "
+            "command again."
         )
     return GridcastError(
         f"{where}: cannot be written ({error.strerror}); nothing was half-written. Give a folder you may write to."

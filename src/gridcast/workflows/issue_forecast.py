@@ -23,7 +23,7 @@ class Known:
     """What is known at an issue time.
 
     Attributes:
-        readings: `CLEAN_READINGS`; rows at or after the issue time are ignored.
+        readings: `CLEAN_READINGS`; rows at or after the issue time are ignored, all others count as known by then.
         weather: `valid_time`, `temperature_c`; the part after the issue time is the weather forecast.
         holidays: `HOLIDAYS`.
         hierarchy: the series and their local clocks.
@@ -53,7 +53,9 @@ def issue_forecast(forecaster: Forecaster, known: Known, *, issue_time: datetime
             "some. Choose a time within the history, or ingest newer readings."
         )
     panel = panel_from_frames(
-        readings,
+        readings.with_columns(
+            pl.min_horizontal("available_at", pl.lit(issue_time, dtype=UTC_TIME)).alias("available_at")
+        ),
         weather=known.weather.filter(pl.col("valid_time") >= start, pl.col("valid_time") < end),
         holidays=known.holidays,
         time_zones=known.hierarchy.time_zones,

@@ -64,6 +64,44 @@ def test_loads_from_the_issue_time_on_change_no_input(origin: int) -> None:
         np.testing.assert_array_equal(values, after[name], err_msg=name)
 
 
+@settings(max_examples=20, deadline=None)
+@given(st.integers(33 * 24, 57 * 24), st.integers(0, 2**32 - 1))
+def test_loads_that_became_available_after_the_issue_time_change_no_input(origin: int, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    count = 60 * 24
+    start = datetime(2024, 2, 15, tzinfo=UTC)
+    times = pl.Series([start + timedelta(hours=step) for step in range(count)], dtype=pl.Datetime("us", "UTC"))
+    delay = pl.Series(rng.choice([60, 61, 600, 20_000], count) * 60_000_000).cast(pl.Duration("us"))
+    issue_time = start + timedelta(hours=origin)
+    load = rng.uniform(50, 100, count)
+    frame = pl.DataFrame(
+        {"series_id": ["a"] * count, "valid_time": times, "load_mw": load, "available_at": times + delay}
+    )
+    changed = frame.with_columns(
+        pl.when(pl.col("available_at") > issue_time).then(-1e6).otherwise("load_mw").alias("load_mw")
+    )
+    before, after = (
+        window_inputs(
+            panel_from_frames(
+                each,
+                weather=pl.DataFrame({"valid_time": times, "temperature_c": load}),
+                holidays=None,
+                time_zones={"a": "Europe/London"},
+                interval=timedelta(hours=1),
+                series_ids=["a"],
+            ),
+            series=[0],
+            origin=[origin],
+            leads=24,
+        )
+        for each in (frame, changed)
+    )
+    for name, values in before.items():
+        np.testing.assert_array_equal(values, after[name], err_msg=name)
+    assert np.isnan(before["recent_load_mw"]).any()
+    assert np.isfinite(before["recent_load_mw"]).any()
+
+
 def test_the_newest_load_before_the_issue_time_does_change_the_inputs() -> None:
     windows = {"series": [0], "origin": [500], "leads": 24}
     after = window_inputs(with_loads_changed_from(PANEL, 499), **windows)

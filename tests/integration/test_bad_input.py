@@ -1,0 +1,445 @@
+"""What a user can get wrong: one clear message, the right exit code, and nothing half-written."""
+
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import polars as pl
+import pytest
+from support.installation import Place
+
+from gridcast.workflows.processed import Processed
+
+HEADER = "unique_id,ds,y"
+SOURCE = """
+source:
+  kind: files
+  readings: readings.csv
+  readings_format: {series_id: unique_id, valid_time: ds, load: y, unit: kW, text: {time_zone: %s}}
+"""
+OPENED = ("gridcast.db", "registry/mlflow.db")
+"""Databases, whole and empty, that a command may make before it finds that it cannot go on."""
+
+
+def hourly(series_id: str, first: datetime, hours: int) -> list[str]:
+    """Readings of one series in kW, stamped in UTC, with a daily shape and no two alike in a row."""
+    times = ((hour, first + timedelta(hours=hour)) for hour in range(hours))
+    return [f"{series_id},{time:%Y-%m-%dT%H:%M}Z,{1000 + hour % 24 * 10 + hour * 37 % 11}" for hour, time in times]
+
+
+def installation(directory: Path, *rows: str, time_zone: str = "Europe/London") -> Place:
+    place = Place(directory)
+    (directory / "config").mkdir(parents=True)
+    configure(place, "pipeline", SOURCE % time_zone)
+    if rows:
+        write(place, *rows)
+    return place
+
+
+def configure(place: Place, name: str, text: str) -> None:
+    (place.directory / "config" / f"{name}_config.yaml").write_text(text)
+
+
+def write(place: Place, *rows: str, header: str = HEADER, name: str = "readings.csv") -> None:
+    (place.directory / name).write_text("\n".join((header, *rows, "")))
+
+
+def files(data: Path) -> dict[str, bytes]:
+    return {each.relative_to(data).as_posix(): each.read_bytes() for each in data.rglob("*") if each.is_file()}
+
+
+def refused(
+    place: Place, *arguments: str, code: int = 1, env: Mapping[str, str] | None = None, data: Path | None = None
+) -> str:
+    """The one message of a command that fails and leaves the data folder as it was."""
+    folder = data or place.directory / "data"
+    before = files(folder)
+    done = place.run(*arguments, env=env, code=code)
+    after = files(folder)
+    assert before.items() <= after.items()
+    assert set(after) - set(before) <= set(OPENED)
+    assert not done.stdout
+    *remarks, last = done.stderr.splitlines()
+    assert not [line for line in remarks if not line.startswith(("cleaning ", "judging ", "replaying: "))]
+    assert last.startswith("error: ")
+    assert "internal fault" not in last
+    return last
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Place:
+    return installation(tmp_path / "place")
+
+
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory: pytest.TempPathFactory) -> Place:
+    """Forty days of two series, ingested and prepared; no weather, no model. Not to be changed: copy it."""
+    first = datetime(2024, 1, 1, tzinfo=UTC)
+    rows = (*hourly("a", first, 960), *hourly("b", first, 960))
+    place = installation(tmp_path_factory.mktemp("kept") / "place", *rows)
+    place.run("ingest")
+    place.run("prepare")
+    return place
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "says"),
+    [
+        pytest.param("reading.csv", None, ("there is no such file", "Did you mean 'readings.csv'?"), id="missing"),
+        pytest.param("empty.csv", "", ("the file is empty", "export it again"), id="empty"),
+        pytest.param("bad.parquet", "no", ("not a whole Parquet file", "export it again"), id="not Parquet"),
+        pytest.param("short.csv", "unique_id,y\na,1\n", ("no column 'ds'", "has ['unique_id', 'y']"), id="no column"),
+        pytest.param("miss.csv", "unique_Id,ds,y\n", ("the file is empty",), id="header only"),
+        pytest.param("typo.csv", "unique_Id,ds,y\na,b,1\n", ("no column 'unique_id'", "'unique_Id'?"), id="misspelt"),
+        pytest.param(
+            "bad.csv",
+            "unique_id,ds,y\na,2024-01-01T00:00Z,x\n,2024-01-01T00:00Z,2\na,soon,1\na,2024-01-01T00:00Z,nan\n",
+            (
+                "none of 4 rows could be used",
+                "load_not_a_number: 1, load_not_finite: 1, missing_series_id: 1, unparsable_time: 1",
+                "Nothing was changed",
+            ),
+            id="no good row",
+        ),
+    ],
+)
+def test_a_file_that_cannot_be_used_is_named_and_changes_nothing(
+    kept: Place, name: str, content: str | None, says: tuple[str, ...]
+) -> None:
+    if content is not None:
+        (kept.directory / name).write_text(content)
+
+    message = refused(kept, "ingest", "--readings", name)
+
+    assert name in message
+    assert all(each in message for each in says)
+
+
+def test_broken_holidays_and_weather_are_refused_before_anything_is_written(place: Place) -> None:
+    write(place, "a,2024-01-01T00:00Z,1")
+    write(place, "2024-12-25,Christmas", header="day,name", name="days.csv")
+    write(place, "here,2024-01-01T00:00Z,1", header="station,valid_time,temperature_c", name="weather.csv")
+
+    holidays = refused(place, "ingest", "--holidays", "days.csv")
+    weather = refused(place, "ingest", "--weather", "weather.csv")
+
+    assert "days.csv: there is no column 'date'" in holidays
+    assert "weather.csv: there is no column 'station_id'" in weather
+    assert "Did you mean 'station'?" in weather
+
+
+def test_times_without_a_zone_are_refused_and_beside_times_with_one_rejected(tmp_path: Path) -> None:
+    place = installation(tmp_path / "place", "a,2024-01-01T00:00,1", time_zone="null")
+    configure(place, "pipeline", SOURCE % "null" + "hierarchy: {time_zone: Europe/London}\n")
+
+    message = refused(place, "ingest")
+
+    assert "readings.csv, column 'ds': 2024-01-01T00:00 has no UTC offset" in message
+    assert "'2024-01-31T13:00:00+01:00', or time_zone" in message
+
+    write(place, "a,2024-01-01T00:00,1", "a,2024-01-01T01:00Z,1", "a,2024-01-01T03:00+01:00,2")
+    result = place.json("ingest")
+
+    assert (result["readings"], result["rejected"]) == (2, {"time_without_offset": 1})
+    assert dead_letters(place) == [("readings.csv", 1, "time_without_offset", "a,2024-01-01T00:00,1")]
+
+
+def dead_letters(place: Place) -> list[tuple[object, ...]]:
+    return pl.read_csv(place.directory / "data/raw/dead_letter/files.csv").rows()
+
+
+def test_bad_rows_go_to_the_dead_letter_and_doubtful_loads_are_repaired_in_sight(place: Place) -> None:
+    start = datetime(2024, 10, 20, tzinfo=UTC)
+    good = [*hourly("a", start, 24 * 14), *hourly("b", start, 24 * 14)]
+    negative = "a,2024-10-22T05:00Z,-500"
+    twice = ["a,2024-10-23T05:00Z,77", "a,2024-10-23T05:00Z,1044"]
+    broken = [
+        "a,2024-10-24T05:00Z,a lot",
+        "a,2024-10-24T06:00Z,nan",
+        "a,2024-10-24T07:00Z,-inf",
+        "b,2024-03-31 01:30,1",
+        ",2024-10-24T08:00Z,1",
+        "b,soon,1",
+        "b,2024-10-24T08:00Z,1,2",
+    ]
+    write(place, *good, negative, *twice, *broken)
+    write(place, "2024-12-25,Christmas", "2024-13-45,Never", header="date,name", name="days.csv")
+
+    ingested = place.json("ingest", "--holidays", "days.csv")
+    prepared = place.json("prepare")
+
+    assert ingested["readings"] == len(good) + 3
+    assert ingested["holidays"] == 1
+    assert ingested["rejected"] == {
+        "load_not_a_number": 1,
+        "load_not_finite": 2,
+        "missing_series_id": 1,
+        "nonexistent_local_time": 1,
+        "too_many_fields": 1,
+        "unparsable_date": 1,
+        "unparsable_time": 1,
+    }
+    letters = dead_letters(place)
+    assert {str(raw) for _, _, _, raw in letters} == {*broken, "2024-13-45,Never"}
+    assert ("readings.csv", len(good) + 4, "load_not_a_number", broken[0]) in letters
+    assert ("days.csv", 2, "unparsable_date", "2024-13-45,Never") in letters
+
+    quality = {each["series_id"]: each for each in prepared["quality"]}
+    assert (quality["a"]["removed"], quality["a"]["below_minimum"], quality["a"]["estimated"]) == (3, 1, 1)
+    clean = Processed.open(place.directory / "data/processed").readings().filter(series_id="a")
+    below = clean.row(by_predicate=pl.col("valid_time") == datetime(2024, 10, 22, 5, tzinfo=UTC), named=True)
+    assert (below["raw_load_mw"], below["quality"]) == (-0.5, "estimated")
+    assert below["rule"].startswith("below_minimum")
+    assert below["load_mw"] > 1
+    assert clean.filter(valid_time=datetime(2024, 10, 23, 5, tzinfo=UTC))["raw_load_mw"].to_list() == [1.044]
+
+
+@pytest.mark.parametrize(
+    ("first", "hours"), [pytest.param("2024-03-31", 23, id="spring"), pytest.param("2024-10-27", 25, id="autumn")]
+)
+def test_wall_clock_days_of_23_and_25_hours_are_whole_days(place: Place, first: str, hours: int) -> None:
+    midnight = datetime.fromisoformat(first)
+    times = pl.datetime_range(
+        midnight, midnight + timedelta(days=1), "1h", closed="left", time_zone="Europe/London", eager=True
+    )
+    write(place, *(f"a,{time:%Y-%m-%d %H:%M},{1000 + row}" for row, time in enumerate(times)))
+
+    ingested = place.json("ingest")
+    prepared = place.json("prepare")
+
+    assert (ingested["readings"], ingested["rejected"]) == (hours, {})
+    assert [(each["rows"], each["good"], each["removed"]) for each in prepared["quality"]] == [(hours, hours, 0)] * 2
+    raw = Processed.open(place.directory / "data/processed").readings().filter(series_id="a")["raw_load_mw"]
+    assert raw.to_list() == [1 + row / 1000 for row in range(hours)]
+
+
+def test_every_fault_of_a_settings_file_is_told_with_its_line_and_what_is_accepted(place: Place) -> None:
+    configure(
+        place,
+        "pipeline",
+        "intervall: PT1H\nbeam:\n  buckets: many\nsource:\n  weather_format:\n    unit: K\n  readings_format:\n"
+        "    unit: GW\n",
+    )
+
+    done = place.run("ingest", code=2)
+
+    assert not done.stdout
+    where = "config/pipeline_config.yaml"
+    problems = done.stderr.removeprefix("error: ").splitlines()
+    assert len(problems) == 4
+    (typo,) = (each for each in problems if each.startswith(f"{where}:1: unknown key 'intervall'"))
+    assert typo.endswith("Did you mean 'interval'?")
+    assert any(each.startswith(f"{where}:3: beam.buckets: got 'many'") for each in problems)
+    assert any(each.startswith(f"{where}:6: ") and "unit 'K'" in each and "('C', 'F')" in each for each in problems)
+    assert any(each.startswith(f"{where}:8: ") and "unit 'GW'" in each and "'MWh'" in each for each in problems)
+    assert not (place.directory / "data").exists()
+
+
+def test_settings_that_cannot_be_read_at_all_exit_with_2(place: Place) -> None:
+    configure(place, "model", "training: [1\n")
+    broken = refused(place, "ingest", code=2)
+    configure(place, "model", "")
+    (place.directory / "taken").write_text("a file")
+
+    assert "config/model_config.yaml: not YAML" in broken
+    nowhere = refused(place, "ingest", "--config", "nowhere", code=2)
+    assert "config nowhere: not a folder" in nowhere
+    often = refused(place, "ingest", code=2, env={"GRIDCAST_PIPELINE__INTERVAL": "often"})
+    assert "environment variable GRIDCAST_PIPELINE__INTERVAL: interval: got 'often'" in often
+    taken = refused(place, "ingest", code=2, env={"GRIDCAST_APP__DATA_DIR": "taken/data"})
+    assert "data_dir taken/data: taken is not a folder" in taken
+    assert not (place.directory / "data").exists()
+
+
+def test_words_the_command_line_does_not_know_exit_with_2(place: Place) -> None:
+    for arguments, what in (
+        (("prepare", "--nonsense"), "No such option: --nonsense"),
+        (("nonsense",), "No such command 'nonsense'"),
+        (("prepare", "--format", "xml"), "'xml' is not one of 'table', 'json'"),
+    ):
+        done = place.run(*arguments, code=2)
+        assert what in done.stderr.splitlines()[-1]
+        assert "--help" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("prepared", "arguments", "says"),
+    [
+        pytest.param(False, ("prepare",), 'data/raw: no readings here; run "gridcast ingest" first', id="prepare"),
+        *(
+            pytest.param(False, (name,), 'no clean readings here; run "gridcast prepare" first', id=f"{name} too early")
+            for name in ("train", "stream", "report")
+        ),
+        *(
+            pytest.param(True, (name,), "'gridcast train' first", id=f"{name} without a model")
+            for name in ("backtest", "promote")
+        ),
+        *(
+            pytest.param(True, (name,), 'no model is in charge; expected a champion. Run "gridcast train"', id=name)
+            for name in ("forecast", "stream")
+        ),
+    ],
+)
+def test_a_stage_that_comes_too_early_names_the_one_to_run_first(
+    place: Place, kept: Place, prepared: bool, arguments: tuple[str, ...], says: str
+) -> None:
+    assert says in refused(kept if prepared else place, *arguments)
+
+
+def test_too_short_a_history_cannot_be_learned_from(kept: Place) -> None:
+    days = {"GRIDCAST_MODEL__BACKTEST__DAYS": "7"}
+
+    none_left = refused(kept, "train")
+    too_few = refused(kept, "train", env=days)
+
+    assert "the history begins 2024-01-01 00:00Z" in none_left
+    assert "lower backtest.days" in none_left
+    assert "33 days of history before the end of training; expected at least 42 days" in too_few
+
+
+def test_an_interval_finer_than_the_readings_is_refused_without_a_word_of_beam(kept: Place) -> None:
+    message = refused(kept, "prepare", env={"GRIDCAST_PIPELINE__INTERVAL": "PT15M"})
+
+    assert "no two of its readings lie within 0:15:00" in message
+    assert "while running" not in message
+
+
+def test_damaged_databases_are_refused_as_they_are(kept: Place, tmp_path: Path) -> None:
+    place = Place(shutil.copytree(kept.directory, tmp_path / "copy"))
+    data = place.directory / "data"
+    (data / "registry").mkdir(exist_ok=True)
+    for name, says in (
+        ("registry/mlflow.db", "registry data/registry: file is not a database"),
+        ("gridcast.db", "store data/gridcast.db: file is not a database"),
+    ):
+        for each in (*data.glob("gridcast.db*"), *data.glob("registry/mlflow.db*")):
+            each.unlink()
+        (data / name).write_bytes(b"garbage" * 1000)
+
+        assert says in refused(place, "status")
+
+
+def test_damaged_history_is_named_and_made_again_by_the_stage_that_writes_it(kept: Place, tmp_path: Path) -> None:
+    place = Place(shutil.copytree(kept.directory, tmp_path / "copy"))
+    data = place.directory / "data"
+    raw = data / "raw/readings/month=2024-01/files.parquet"
+    raw.write_bytes(raw.read_bytes()[:1000])
+    (data / "processed/manifest.json").write_text("{}")
+
+    half = refused(place, "prepare")
+    forgotten = refused(place, "forecast")
+    place.run("ingest")
+    place.run("prepare")
+
+    assert "data/raw/readings/month=2024-01/files.parquet: not a whole Parquet file" in half
+    assert half.endswith('run "gridcast ingest" again.')
+    assert "data/processed/manifest.json: cannot be read" in forgotten
+    was, now = (Processed.open(each.directory / "data/processed") for each in (kept, place))
+    assert now.fingerprint == was.fingerprint
+    assert now.readings().equals(was.readings())
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk of 12 MiB; needs the rights to mount one."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    reason = _mount(disk)
+    if reason and os.environ.get("GRIDCAST_REQUIRE_SERVICES") == "1":
+        pytest.fail(reason)
+    if reason:
+        pytest.skip(reason)
+    yield disk
+    subprocess.run(["umount", "--lazy", disk], check=True)
+
+
+def _mount(disk: Path) -> str:
+    if shutil.which("mount") is None:
+        return "there is no mount command to make a small disk with"
+    command = ["mount", "-t", "tmpfs", "-o", "size=12m", "tmpfs", str(disk)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    return f"a small disk cannot be mounted: {done.stderr.strip()}" if done.returncode else ""
+
+
+def fill(disk: Path, *, leave: int) -> Path:
+    """A file that takes all but `leave` bytes of the disk."""
+    ballast = disk / "ballast"
+    ballast.unlink(missing_ok=True)
+    free = os.statvfs(disk)
+    ballast.write_bytes(bytes(free.f_bavail * free.f_frsize - leave))
+    return ballast
+
+
+def test_a_full_disk_stops_ingest_and_prepare_whole_and_space_lets_them_finish(kept: Place, small_disk: Path) -> None:
+    data = small_disk / "data"
+    env = {"GRIDCAST_APP__DATA_DIR": str(data)}
+    write(
+        kept,
+        *(f"here,2024-01-{day:02}T00:00Z,{day}" for day in range(1, 31)),
+        header="station_id,valid_time,temperature_c",
+        name="weather.csv",
+    )
+    ingest = ("ingest", "--weather", "weather.csv")
+    ballast = fill(small_disk, leave=24 * 1024)
+
+    first = refused(kept, *ingest, env=env, data=data)
+
+    assert "the disk is full" in first
+    assert not files(data)
+    ballast.unlink()
+    kept.run(*ingest, env=env)
+    ballast = fill(small_disk, leave=24 * 1024)
+    write(kept, *hourly("a", datetime(2024, 1, 1, tzinfo=UTC), 2400), name="longer.csv")
+
+    again = refused(kept, *ingest, "--readings", "longer.csv", env=env, data=data)
+    prepared = refused(kept, "prepare", env=env, data=data)
+
+    assert "the disk is full" in again
+    assert "the disk is full" in prepared
+    assert "Free some space and run the command again" in prepared
+    ballast.unlink()
+    kept.run("prepare", env=env)
+    assert files(data / "raw/readings") == files(kept.directory / "data/raw/readings")
+    assert not [each for each in data.rglob(".*")]
+
+
+class TestWithAModel:
+    def test_what_cannot_be_forecast_is_refused_and_nothing_is_stored(self, promoted: Place) -> None:
+        cases = (
+            (2, ("--series", "sytem"), "unknown series ['sytem']; expected any of ['system', 'zone_01'"),
+            (2, ("--as-of", "2008-06-29T06:00"), "'2008-06-29T06:00' has no UTC offset"),
+            (2, ("--to", "nowhere/rows.csv"), "--to nowhere/rows.csv: nowhere is not a folder"),
+            (1, ("--as-of", "2030-01-01T00:00Z"), "issue time 2030-01-01 00:00Z: no readings in the"),
+            (1, ("--as-of", "2001-01-01T00:00Z"), "issue time 2001-01-01 00:00Z: no readings in the"),
+            (1, ("--as-of", "2008-06-29T06:17Z"), "2008-06-29 06:17+0000: not an interval start"),
+        )
+        with ThreadPoolExecutor(2) as pool:
+            messages = list(
+                pool.map(lambda case: refused(promoted, "forecast", "--dry-run", *case[1], code=case[0]), cases)
+            )
+
+        assert all(says in message for (_, _, says), message in zip(cases, messages, strict=True))
+
+    def test_a_full_disk_stops_the_stream_between_two_ticks_and_space_lets_it_finish(
+        self, promoted: Place, small_disk: Path
+    ) -> None:
+        data = Path(shutil.copytree(promoted.directory / "data", small_disk / "data"))
+        for each in data.glob("gridcast.db*"):
+            each.unlink()
+        env = {"GRIDCAST_APP__DATA_DIR": str(data)}
+        ballast = fill(small_disk, leave=1_000_000)
+
+        stopped = promoted.run("stream", "--last", "PT4H", env=env, code=1)
+
+        *ticks, message = stopped.stderr.splitlines()
+        assert 0 < len(ticks) < 4
+        assert all(each.startswith("replaying: ") for each in ticks)
+        assert message.startswith(f"error: store {data}/gridcast.db: database or disk is full")
+        ballast.unlink()
+        rest = promoted.json("stream", "--last", "PT4H", env=env)
+        assert len(ticks) + rest["ticks"] == 4
+        assert rest["rows"]["forecasts"] == 4 * 48 * 4
