@@ -126,7 +126,7 @@ def _days_back(panel: Panel, *, zone: Ints, origin: Ints, leads: int, candidates
 
 def _recent_load(panel: Panel, rows: Ints, origins: Ints) -> Floats:
     width = RECENT_DAYS * intervals_per_day(panel.interval)
-    positions: Ints = origins[:, np.newaxis] + np.arange(-width, 0, dtype=np.int32)
+    positions = (origins[:, np.newaxis] + np.arange(-width, 0)).astype(np.int32)
     return known_load(panel, series=rows[:, np.newaxis], at=positions, origin=origins[:, np.newaxis])
 
 
