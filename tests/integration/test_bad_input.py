@@ -5,7 +5,8 @@ import shutil
 import subprocess
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 
 import polars as pl
@@ -28,7 +29,7 @@ OPENED = ("gridcast.db", "registry/mlflow.db")
 def hourly(series_id: str, first: datetime, hours: int) -> list[str]:
     """Readings of one series in kW, stamped in UTC, with a daily shape and no two alike in a row."""
     times = ((hour, first + timedelta(hours=hour)) for hour in range(hours))
-    return [f"{series_id},{time:%Y-%m-%dT%H:%M}Z,{1000 + hour % 24 * 10 + hour * 37 % 11}" for hour, time in times]
+    return [f"{series_id},{each:%Y-%m-%dT%H:%M}Z,{1000 + hour % 24 * 10 + hour * 37 % 11}" for hour, each in times]
 
 
 def installation(directory: Path, *rows: str, time_zone: str = "Europe/London") -> Place:
@@ -52,21 +53,37 @@ def files(data: Path) -> dict[str, bytes]:
     return {each.relative_to(data).as_posix(): each.read_bytes() for each in data.rglob("*") if each.is_file()}
 
 
-def refused(
-    place: Place, *arguments: str, code: int = 1, env: Mapping[str, str] | None = None, data: Path | None = None
-) -> str:
-    """The one message of a command that fails and leaves the data folder as it was."""
+@dataclass(frozen=True)
+class Case:
+    """A command that must fail: its arguments, what its message says, its exit code, and the environment."""
+
+    arguments: tuple[str, ...]
+    says: tuple[str, ...]
+    code: int = 1
+    env: Mapping[str, str] = field(default_factory=dict)
+
+
+def refused(place: Place, *cases: Case, data: Path | None = None) -> list[str]:
+    """The one message of each command, having left the data folder as it was."""
     folder = data or place.directory / "data"
     before = files(folder)
-    done = place.run(*arguments, env=env, code=code)
+    with ThreadPoolExecutor(2) as pool:
+        messages = list(pool.map(lambda case: message_of(place, case), cases))
     after = files(folder)
     assert before.items() <= after.items()
     assert set(after) - set(before) <= set(OPENED)
+    return messages
+
+
+def message_of(place: Place, case: Case) -> str:
+    done = place.run(*case.arguments, env=case.env, code=case.code)
     assert not done.stdout
     *remarks, last = done.stderr.splitlines()
-    assert not [line for line in remarks if not line.startswith(("cleaning ", "judging ", "replaying: "))]
+    assert not [line for line in remarks if not line.startswith(("cleaning ", "judging "))]
     assert last.startswith("error: ")
     assert "internal fault" not in last
+    assert "while running" not in last
+    assert not [each for each in case.says if each not in last], last
     return last
 
 
@@ -86,37 +103,32 @@ def kept(tmp_path_factory: pytest.TempPathFactory) -> Place:
     return place
 
 
-@pytest.mark.parametrize(
-    ("name", "content", "says"),
-    [
-        pytest.param("reading.csv", None, ("there is no such file", "Did you mean 'readings.csv'?"), id="missing"),
-        pytest.param("empty.csv", "", ("the file is empty", "export it again"), id="empty"),
-        pytest.param("bad.parquet", "no", ("not a whole Parquet file", "export it again"), id="not Parquet"),
-        pytest.param("short.csv", "unique_id,y\na,1\n", ("no column 'ds'", "has ['unique_id', 'y']"), id="no column"),
-        pytest.param("miss.csv", "unique_Id,ds,y\n", ("the file is empty",), id="header only"),
-        pytest.param("typo.csv", "unique_Id,ds,y\na,b,1\n", ("no column 'unique_id'", "'unique_Id'?"), id="misspelt"),
-        pytest.param(
-            "bad.csv",
-            "unique_id,ds,y\na,2024-01-01T00:00Z,x\n,2024-01-01T00:00Z,2\na,soon,1\na,2024-01-01T00:00Z,nan\n",
-            (
-                "none of 4 rows could be used",
-                "load_not_a_number: 1, load_not_finite: 1, missing_series_id: 1, unparsable_time: 1",
-                "Nothing was changed",
-            ),
-            id="no good row",
+def test_a_file_that_cannot_be_used_is_named_and_changes_nothing(kept: Place) -> None:
+    contents = {
+        "empty.csv": ("", "the file is empty; expected a header and at least one row"),
+        "header.csv": (f"{HEADER}\n", "the file is empty"),
+        "bad.parquet": ("no", "not a whole Parquet file"),
+        "short.csv": ("unique_id,y\na,1\n", "there is no column 'ds'; the file has ['unique_id', 'y']"),
+        "typo.csv": (
+            "unique_Id,ds,y\na,b,1\n",
+            "there is no column 'unique_id'; the file has ['unique_Id', 'ds', 'y']",
         ),
-    ],
-)
-def test_a_file_that_cannot_be_used_is_named_and_changes_nothing(
-    kept: Place, name: str, content: str | None, says: tuple[str, ...]
-) -> None:
-    if content is not None:
+        "none_good.csv": (
+            f"{HEADER}\na,2024-01-01T00:00Z,x\n,2024-01-01T00:00Z,2\na,soon,1\na,2024-01-01T00:00Z,nan\n",
+            "none of 4 rows could be used (load_not_a_number: 1, load_not_finite: 1, missing_series_id: 1, unparsable",
+        ),
+    }
+    for name, (content, _) in contents.items():
         (kept.directory / name).write_text(content)
 
-    message = refused(kept, "ingest", "--readings", name)
+    messages = refused(
+        kept,
+        Case(("ingest", "--readings", "reading.csv"), ("reading.csv: there is no such file", "mean 'readings.csv'?")),
+        *(Case(("ingest", "--readings", name), (f"{name}: {says}",)) for name, (_, says) in contents.items()),
+    )
 
-    assert name in message
-    assert all(each in message for each in says)
+    assert "Did you mean 'unique_Id'?" in messages[5]
+    assert "Nothing was changed" in messages[6]
 
 
 def test_broken_holidays_and_weather_are_refused_before_anything_is_written(place: Place) -> None:
@@ -124,22 +136,21 @@ def test_broken_holidays_and_weather_are_refused_before_anything_is_written(plac
     write(place, "2024-12-25,Christmas", header="day,name", name="days.csv")
     write(place, "here,2024-01-01T00:00Z,1", header="station,valid_time,temperature_c", name="weather.csv")
 
-    holidays = refused(place, "ingest", "--holidays", "days.csv")
-    weather = refused(place, "ingest", "--weather", "weather.csv")
-
-    assert "days.csv: there is no column 'date'" in holidays
-    assert "weather.csv: there is no column 'station_id'" in weather
-    assert "Did you mean 'station'?" in weather
+    refused(
+        place,
+        Case(("ingest", "--holidays", "days.csv"), ("days.csv: there is no column 'date'",)),
+        Case(("ingest", "--weather", "weather.csv"), ("weather.csv: there is no column 'station_id'", "'station'?")),
+    )
 
 
 def test_times_without_a_zone_are_refused_and_beside_times_with_one_rejected(tmp_path: Path) -> None:
     place = installation(tmp_path / "place", "a,2024-01-01T00:00,1", time_zone="null")
     configure(place, "pipeline", SOURCE % "null" + "hierarchy: {time_zone: Europe/London}\n")
 
-    message = refused(place, "ingest")
-
-    assert "readings.csv, column 'ds': 2024-01-01T00:00 has no UTC offset" in message
-    assert "'2024-01-31T13:00:00+01:00', or time_zone" in message
+    refused(
+        place,
+        Case(("ingest",), ("readings.csv, column 'ds': 2024-01-01T00:00 has no UTC offset", "+01:00', or time_zone")),
+    )
 
     write(place, "a,2024-01-01T00:00,1", "a,2024-01-01T01:00Z,1", "a,2024-01-01T03:00+01:00,2")
     result = place.json("ingest")
@@ -198,23 +209,35 @@ def test_bad_rows_go_to_the_dead_letter_and_doubtful_loads_are_repaired_in_sight
     assert clean.filter(valid_time=datetime(2024, 10, 23, 5, tzinfo=UTC))["raw_load_mw"].to_list() == [1.044]
 
 
-@pytest.mark.parametrize(
-    ("first", "hours"), [pytest.param("2024-03-31", 23, id="spring"), pytest.param("2024-10-27", 25, id="autumn")]
-)
-def test_wall_clock_days_of_23_and_25_hours_are_whole_days(place: Place, first: str, hours: int) -> None:
-    midnight = datetime.fromisoformat(first)
-    times = pl.datetime_range(
-        midnight, midnight + timedelta(days=1), "1h", closed="left", time_zone="Europe/London", eager=True
+def test_wall_clock_days_of_23_and_25_hours_are_whole_days(place: Place) -> None:
+    days = {"spring": (date(2024, 3, 31), 23), "autumn": (date(2024, 10, 27), 25)}
+    times = {
+        series_id: pl.datetime_range(
+            datetime.combine(day, time()),
+            datetime.combine(day + timedelta(days=1), time()),
+            "1h",
+            closed="left",
+            time_zone="Europe/London",
+            eager=True,
+        )
+        for series_id, (day, _) in days.items()
+    }
+    write(
+        place,
+        *(f"{name},{each:%Y-%m-%d %H:%M},{1000 + row}" for name in days for row, each in enumerate(times[name])),
     )
-    write(place, *(f"a,{time:%Y-%m-%d %H:%M},{1000 + row}" for row, time in enumerate(times)))
 
     ingested = place.json("ingest")
     prepared = place.json("prepare")
 
-    assert (ingested["readings"], ingested["rejected"]) == (hours, {})
-    assert [(each["rows"], each["good"], each["removed"]) for each in prepared["quality"]] == [(hours, hours, 0)] * 2
-    raw = Processed.open(place.directory / "data/processed").readings().filter(series_id="a")["raw_load_mw"]
-    assert raw.to_list() == [1 + row / 1000 for row in range(hours)]
+    assert (ingested["readings"], ingested["rejected"]) == (23 + 25, {})
+    assert {each["series_id"]: each["removed"] for each in prepared["quality"] if each["removed"]} == {}
+    local_date = pl.col("valid_time").dt.convert_time_zone("Europe/London").dt.date()
+    for series_id, (day, hours) in days.items():
+        clean = Processed.open(place.directory / "data/processed").readings()
+        whole = clean.filter(pl.col("series_id") == series_id, local_date == day)
+        assert whole["quality"].to_list() == ["good"] * hours
+        assert whole["raw_load_mw"].to_list() == pytest.approx([1 + row / 1000 for row in range(hours)])
 
 
 def test_every_fault_of_a_settings_file_is_told_with_its_line_and_what_is_accepted(place: Place) -> None:
@@ -240,18 +263,35 @@ def test_every_fault_of_a_settings_file_is_told_with_its_line_and_what_is_accept
 
 
 def test_settings_that_cannot_be_read_at_all_exit_with_2(place: Place) -> None:
-    configure(place, "model", "training: [1\n")
-    broken = refused(place, "ingest", code=2)
-    configure(place, "model", "")
+    shutil.copytree(place.directory / "config", place.directory / "broken")
+    (place.directory / "broken/model_config.yaml").write_text("training: [1\n")
     (place.directory / "taken").write_text("a file")
 
-    assert "config/model_config.yaml: not YAML" in broken
-    nowhere = refused(place, "ingest", "--config", "nowhere", code=2)
-    assert "config nowhere: not a folder" in nowhere
-    often = refused(place, "ingest", code=2, env={"GRIDCAST_PIPELINE__INTERVAL": "often"})
-    assert "environment variable GRIDCAST_PIPELINE__INTERVAL: interval: got 'often'" in often
-    taken = refused(place, "ingest", code=2, env={"GRIDCAST_APP__DATA_DIR": "taken/data"})
-    assert "data_dir taken/data: taken is not a folder" in taken
+    refused(
+        place,
+        Case(("ingest", "--config", "broken"), ("broken/model_config.yaml: not YAML", "line 2"), 2),
+        Case(("ingest", "--config", "nowhere"), ("config nowhere: not a folder",), 2),
+        Case(
+            ("ingest",),
+            ("environment variable GRIDCAST_PIPELINE__INTERVAL: interval: got 'often'; expected an ISO 8601 duration",),
+            2,
+            {"GRIDCAST_PIPELINE__INTERVAL": "often"},
+        ),
+        Case(
+            ("ingest",),
+            ("environment variable GRIDCAST_PIPELINE__INTERVALL: unknown key 'intervall'", "mean 'interval'?"),
+            2,
+            {"GRIDCAST_PIPELINE__INTERVALL": "PT1H"},
+        ),
+        Case(
+            ("ingest",),
+            ("data_dir taken/data: taken is not a folder",),
+            2,
+            {"GRIDCAST_APP__DATA_DIR": "taken/data"},
+        ),
+        Case(("stream", "--last", "P7"), ("'P7' is not a duration; expected ISO 8601 such as P7D",), 2),
+    )
+
     assert not (place.directory / "data").exists()
 
 
@@ -266,61 +306,54 @@ def test_words_the_command_line_does_not_know_exit_with_2(place: Place) -> None:
         assert "--help" in done.stderr
 
 
-@pytest.mark.parametrize(
-    ("prepared", "arguments", "says"),
-    [
-        pytest.param(False, ("prepare",), 'data/raw: no readings here; run "gridcast ingest" first', id="prepare"),
-        *(
-            pytest.param(False, (name,), 'no clean readings here; run "gridcast prepare" first', id=f"{name} too early")
-            for name in ("train", "stream", "report")
+def test_a_stage_that_comes_too_early_names_the_one_to_run_first(place: Place, kept: Place) -> None:
+    no_history = ('data/processed: no clean readings here; run "gridcast prepare" first',)
+    unregistered = ("model 'champion' is not registered", "run 'gridcast train' first")
+    not_in_charge = ('no model is in charge; expected a champion. Run "gridcast train"',)
+
+    refused(
+        place,
+        Case(("prepare",), ('data/raw: no readings here; run "gridcast ingest" first',)),
+        *(Case((name,), no_history) for name in ("train", "stream", "report", "forecast")),
+    )
+    refused(
+        kept,
+        *(Case((name,), unregistered) for name in ("backtest", "promote")),
+        *(Case((name,), not_in_charge) for name in ("forecast", "stream")),
+    )
+
+
+def test_too_short_a_history_and_too_fine_an_interval_are_refused(kept: Place) -> None:
+    refused(
+        kept,
+        Case(("train",), ("the history begins 2024-01-01 00:00Z", "lower backtest.days in config/model_config.yaml")),
+        Case(
+            ("prepare",),
+            ("no two of its readings lie within 0:15:00", "Set the interval to that of the coarsest series"),
+            env={"GRIDCAST_PIPELINE__INTERVAL": "PT15M"},
         ),
-        *(
-            pytest.param(True, (name,), "'gridcast train' first", id=f"{name} without a model")
-            for name in ("backtest", "promote")
+    )
+
+
+def test_damaged_databases_are_refused_as_they_are(kept: Place) -> None:
+    for name in OPENED:
+        file = kept.directory / f"damaged-{Path(name).stem}" / name
+        file.parent.mkdir(parents=True)
+        file.write_bytes(b"garbage" * 1000)
+
+    refused(
+        kept,
+        Case(
+            ("status",),
+            ("store damaged-gridcast/gridcast.db: file is not a database",),
+            env={"GRIDCAST_APP__DATA_DIR": "damaged-gridcast"},
         ),
-        *(
-            pytest.param(True, (name,), 'no model is in charge; expected a champion. Run "gridcast train"', id=name)
-            for name in ("forecast", "stream")
+        Case(
+            ("status",),
+            ("registry damaged-mlflow/registry: file is not a database",),
+            env={"GRIDCAST_APP__DATA_DIR": "damaged-mlflow"},
         ),
-    ],
-)
-def test_a_stage_that_comes_too_early_names_the_one_to_run_first(
-    place: Place, kept: Place, prepared: bool, arguments: tuple[str, ...], says: str
-) -> None:
-    assert says in refused(kept if prepared else place, *arguments)
-
-
-def test_too_short_a_history_cannot_be_learned_from(kept: Place) -> None:
-    days = {"GRIDCAST_MODEL__BACKTEST__DAYS": "7"}
-
-    none_left = refused(kept, "train")
-    too_few = refused(kept, "train", env=days)
-
-    assert "the history begins 2024-01-01 00:00Z" in none_left
-    assert "lower backtest.days" in none_left
-    assert "33 days of history before the end of training; expected at least 42 days" in too_few
-
-
-def test_an_interval_finer_than_the_readings_is_refused_without_a_word_of_beam(kept: Place) -> None:
-    message = refused(kept, "prepare", env={"GRIDCAST_PIPELINE__INTERVAL": "PT15M"})
-
-    assert "no two of its readings lie within 0:15:00" in message
-    assert "while running" not in message
-
-
-def test_damaged_databases_are_refused_as_they_are(kept: Place, tmp_path: Path) -> None:
-    place = Place(shutil.copytree(kept.directory, tmp_path / "copy"))
-    data = place.directory / "data"
-    (data / "registry").mkdir(exist_ok=True)
-    for name, says in (
-        ("registry/mlflow.db", "registry data/registry: file is not a database"),
-        ("gridcast.db", "store data/gridcast.db: file is not a database"),
-    ):
-        for each in (*data.glob("gridcast.db*"), *data.glob("registry/mlflow.db*")):
-            each.unlink()
-        (data / name).write_bytes(b"garbage" * 1000)
-
-        assert says in refused(place, "status")
+    )
 
 
 def test_damaged_history_is_named_and_made_again_by_the_stage_that_writes_it(kept: Place, tmp_path: Path) -> None:
@@ -330,14 +363,17 @@ def test_damaged_history_is_named_and_made_again_by_the_stage_that_writes_it(kep
     raw.write_bytes(raw.read_bytes()[:1000])
     (data / "processed/manifest.json").write_text("{}")
 
-    half = refused(place, "prepare")
-    forgotten = refused(place, "forecast")
+    refused(
+        place,
+        Case(
+            ("prepare",),
+            ("month=2024-01/files.parquet: not a whole Parquet file", 'run "gridcast ingest" again'),
+        ),
+        Case(("forecast",), ("data/processed/manifest.json: cannot be read", '"gridcast prepare" wrote. Run it again')),
+    )
     place.run("ingest")
     place.run("prepare")
 
-    assert "data/raw/readings/month=2024-01/files.parquet: not a whole Parquet file" in half
-    assert half.endswith('run "gridcast ingest" again.')
-    assert "data/processed/manifest.json: cannot be read" in forgotten
     was, now = (Processed.open(each.directory / "data/processed") for each in (kept, place))
     assert now.fingerprint == was.fingerprint
     assert now.readings().equals(was.readings())
@@ -384,45 +420,36 @@ def test_a_full_disk_stops_ingest_and_prepare_whole_and_space_lets_them_finish(k
         name="weather.csv",
     )
     ingest = ("ingest", "--weather", "weather.csv")
+    says = ("the disk is full", "nothing was half-written. Free some space and run the command again")
     ballast = fill(small_disk, leave=24 * 1024)
 
-    first = refused(kept, *ingest, env=env, data=data)
+    refused(kept, Case(ingest, says, env=env), data=data)
 
-    assert "the disk is full" in first
     assert not files(data)
     ballast.unlink()
     kept.run(*ingest, env=env)
     ballast = fill(small_disk, leave=24 * 1024)
     write(kept, *hourly("a", datetime(2024, 1, 1, tzinfo=UTC), 2400), name="longer.csv")
 
-    again = refused(kept, *ingest, "--readings", "longer.csv", env=env, data=data)
-    prepared = refused(kept, "prepare", env=env, data=data)
+    refused(kept, Case((*ingest, "--readings", "longer.csv"), says, env=env), data=data)
+    refused(kept, Case(("prepare",), says, env=env), data=data)
 
-    assert "the disk is full" in again
-    assert "the disk is full" in prepared
-    assert "Free some space and run the command again" in prepared
     ballast.unlink()
     kept.run("prepare", env=env)
     assert files(data / "raw/readings") == files(kept.directory / "data/raw/readings")
-    assert not [each for each in data.rglob(".*")]
+    assert not list(data.rglob(".*"))
 
 
 class TestWithAModel:
     def test_what_cannot_be_forecast_is_refused_and_nothing_is_stored(self, promoted: Place) -> None:
-        cases = (
+        tried = (
             (2, ("--series", "sytem"), "unknown series ['sytem']; expected any of ['system', 'zone_01'"),
             (2, ("--as-of", "2008-06-29T06:00"), "'2008-06-29T06:00' has no UTC offset"),
             (2, ("--to", "nowhere/rows.csv"), "--to nowhere/rows.csv: nowhere is not a folder"),
             (1, ("--as-of", "2030-01-01T00:00Z"), "issue time 2030-01-01 00:00Z: no readings in the"),
-            (1, ("--as-of", "2001-01-01T00:00Z"), "issue time 2001-01-01 00:00Z: no readings in the"),
             (1, ("--as-of", "2008-06-29T06:17Z"), "2008-06-29 06:17+0000: not an interval start"),
         )
-        with ThreadPoolExecutor(2) as pool:
-            messages = list(
-                pool.map(lambda case: refused(promoted, "forecast", "--dry-run", *case[1], code=case[0]), cases)
-            )
-
-        assert all(says in message for (_, _, says), message in zip(cases, messages, strict=True))
+        refused(promoted, *(Case(("forecast", *arguments), (says,), code) for code, arguments, says in tried))
 
     def test_a_full_disk_stops_the_stream_between_two_ticks_and_space_lets_it_finish(
         self, promoted: Place, small_disk: Path

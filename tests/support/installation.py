@@ -16,6 +16,8 @@ from gridcast.ingestion.sample import read_sample
 
 GRIDCAST = Path(sys.executable).with_name("gridcast")
 ZONES = ("zone_01", "zone_02", "zone_10")
+FAULTS = {"spike": 2, "gap": 5, "double": 7}
+"""Hours of 30 June, UTC."""
 FIRST = datetime(2007, 12, 1, tzinfo=UTC)
 
 CONFIG = {
@@ -70,9 +72,19 @@ class Place:
 
 
 def write_source(directory: Path) -> None:
-    """Half a year of three zones as a utility would hand it over: London wall time, kW, °F, some rows broken."""
+    """Half a year of three zones as a utility would hand it over: London wall time, kW, °F, some rows broken.
+
+    In the last hours a reading is missing, one is a spike and one comes twice.
+    """
     sample = read_sample()
     readings = sample.readings.filter(pl.col("series_id").is_in(ZONES), pl.col("valid_time") >= FIRST)
+    at = {name: pl.col("valid_time") == datetime(2008, 6, 30, hour, tzinfo=UTC) for name, hour in FAULTS.items()}
+    doubled = readings.filter(at["double"], series_id="zone_01").with_columns(pl.col("load_mw") * 1.02)
+    is_spike = at["spike"] & (pl.col("series_id") == "zone_10")
+    readings = pl.concat([readings, doubled]).filter(~(at["gap"] & (pl.col("series_id") == "zone_02")))
+    readings = readings.with_columns(
+        pl.when(is_spike).then(pl.col("load_mw") * 6).otherwise("load_mw").alias("load_mw")
+    )
     local = pl.col("valid_time").dt.convert_time_zone("Europe/London").dt.strftime("%Y-%m-%d %H:%M")
     kilowatts = (pl.col("load_mw") * 1000).round(3).cast(pl.String)
     rows = readings.select(pl.col("series_id").alias("unique_id"), local.alias("ds"), kilowatts.alias("y"))

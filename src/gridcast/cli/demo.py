@@ -9,6 +9,7 @@ import typer
 from gridcast.cli import data, live, look, models
 from gridcast.cli.options import ConfigOption, Format, FormatOption
 from gridcast.cli.output import remark, show
+from gridcast.domain.errors import GateRefusedError
 
 
 def demo(
@@ -28,12 +29,12 @@ def demo(
     from gridcast.workflows.backtest import Backtest
 
     began = time.monotonic()
-    steps: tuple[tuple[str, Callable[[], None]], ...] = (
+    steps: tuple[tuple[str, Callable[[], object]], ...] = (
         ("ingest", lambda: data.ingest(config, output=output)),
         ("prepare", lambda: data.prepare(config, output=output)),
         ("train", lambda: models.train(config, output=output)),
         ("backtest", lambda: models.backtest(config, output=output)),
-        ("promote", lambda: models.promote(config, output=output)),
+        ("promote", lambda: _promote(config, output=output)),
         ("stream", lambda: live.stream(config, last=last, output=output)),
         ("score", lambda: live.score(config, output=output)),
         ("report", lambda: look.report(config, output=output)),
@@ -41,7 +42,9 @@ def demo(
     for number, (name, step) in enumerate(steps, start=1):
         since = time.monotonic()
         remark(f"\n[{number}/{len(steps)}] gridcast {name}")
-        step()
+        if step() is False:
+            remark("stopped.")
+            raise typer.Exit(130)
         remark(f"      {time.monotonic() - since:.1f} s")
 
     here = Installation.open(config)
@@ -57,3 +60,15 @@ def demo(
         "gridcast forecast --series system; gridcast backtest --format json; your own data: docs/user_guide.md.",
         output=output,
     )
+
+
+def _promote(config: ConfigOption, *, output: Format) -> None:
+    """Promote the newest model; if the gate refuses it, go on with the champion there is."""
+    from gridcast.cli.installation import Installation
+
+    try:
+        models.promote(config, output=output)
+    except GateRefusedError as refusal:
+        if Installation.open(config).registry().champion() is None:
+            raise
+        remark(str(refusal))

@@ -16,6 +16,7 @@ from gridcast.workflows.workspace import Workspace
 
 if TYPE_CHECKING:
     from gridcast.registry.mlflow_registry import RegisteredModel, Registry
+    from gridcast.workflows.judge_model import Judge
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +71,13 @@ class Installation:
                 '"gridcast promote" first.'
             )
         return champion
+
+    def judge(self, *, days: int | None = None) -> "Judge":
+        """Who judges models, on the configured days or on `days`."""
+        from gridcast.workflows.judge_model import Judge
+
+        settings = self.settings.model.backtest
+        return Judge(self.processed(), self.workspace.backtest, days or settings.days, settings.local_hour)
 
     def rules(self, processed: Processed) -> CleaningRules:
         """How the stream cleans: as the batch run did."""

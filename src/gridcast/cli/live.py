@@ -1,8 +1,10 @@
 """`gridcast stream`, `forecast` and `score`: readings arrive, forecasts go out, and are held to account."""
 
+import contextlib
 import re
 import signal
 import threading
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated
@@ -22,7 +24,7 @@ def stream(
         float | None, typer.Option(min=0.001, help="Times faster than life. [default: as fast as it goes]")
     ] = None,
     output: FormatOption = Format.TABLE,
-) -> None:
+) -> bool:
     """Replay readings through the real-time path: clean them and issue a new forecast at every tick.
 
     A replay that was stopped or killed goes on where it ended and comes to the same result. SIGTERM and Ctrl-C finish
@@ -44,14 +46,11 @@ def stream(
     from gridcast.workflows.stream_readings import Stream, pacer, replay
 
     start = processed.observed_until - span
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
     issued: list[datetime] = []
-    with here.store() as store, progress("replaying", total=span / step) as tell:
+    with _stop_asked() as stop, here.store() as store, progress("replaying", total=span / step) as tell:
         live = Stream(store, here.workspace.store, processed, here.rules(processed), model, run_tick)
         days = here.settings.pipeline.stream.warm_start_days
-        raw = read_readings(here.workspace.raw, start=store.newest_landed() or start - timedelta(days=days))
+        raw = read_readings(here.workspace.raw, start=(store.newest_landed() or start) - timedelta(days=days))
         live.warm_start(raw, start=start, days=days)
         pause = pacer(interval=step, speed=speed, stop=stop)
         for issue_time in replay(live, raw, start=start, step=step, pause=pause):
@@ -65,6 +64,7 @@ def stream(
         f"{counts['forecasts']:,} forecast rows in {here.workspace.store}, newest issued for {_time(newest)}.",
         output=output,
     )
+    return not stop.is_set()
 
 
 def forecast(
@@ -153,6 +153,18 @@ def score(
         last_line=f"scored {issues} issued forecasts in {here.workspace.store}.",
         output=output,
     )
+
+
+@contextlib.contextmanager
+def _stop_asked() -> Iterator[threading.Event]:
+    """An event that SIGTERM and Ctrl-C set instead of ending the process; afterwards they do as before."""
+    stop = threading.Event()
+    before = {number: signal.signal(number, lambda *_: stop.set()) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _duration(text: str) -> timedelta:

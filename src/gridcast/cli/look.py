@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from gridcast.cli.options import ConfigOption, Format, FormatOption
-from gridcast.cli.output import show
+from gridcast.cli.output import remark, show
 
 
 def report(
@@ -35,6 +35,9 @@ def report(
     processed, settings = here.processed(), here.settings.app.report
     model = here.registry().champion()
     judged = None if model is None else Backtest.read(here.workspace.backtest, model_version=model.version)
+    if judged is not None and judged.data_fingerprint != processed.fingerprint:
+        remark('the champion was last judged on other data, so the report shows no accuracy; run "gridcast backtest".')
+        judged = None
     with here.store() as store:
         content = gather(
             processed,

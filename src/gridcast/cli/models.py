@@ -31,14 +31,16 @@ def train(
       GRIDCAST_MODEL__TRAINING__SEED=7 gridcast train
     """
     from gridcast.cli.installation import Installation
+
+    here = Installation.open(config)
+    processed, settings = here.processed(), here.settings.model
+
     from gridcast.models.tensorflow.native_log import native_log_muted
     from gridcast.workflows.backtest import judging_origins
 
     with native_log_muted():
         from gridcast.workflows.train_model import train_model
 
-    here = Installation.open(config)
-    processed, settings = here.processed(), here.settings.model
     with progress("training", total=1.0) as tell:
         model, reused = train_model(
             processed,
@@ -84,14 +86,13 @@ def backtest(
       gridcast backtest --model 3 --days 28
     """
     from gridcast.cli.installation import Installation
-    from gridcast.cli.judging import judge
     from gridcast.evaluation.scorecard import scorecard
 
     here = Installation.open(config)
     registry = here.registry()
     chosen = registry.get(model) if model else registry.candidate()
     remark(f"judging model {chosen.version} …")
-    result, reused = judge(here, chosen, days=days)
+    result, reused = here.judge(days=days).judge(chosen)
     if not reused:
         figures = {f"backtest_{name}": float(value) for name, value in result.headline.items() if value is not None}
         registry.add_metrics(chosen.version, figures)
@@ -132,7 +133,6 @@ def promote(
       gridcast promote --model 2 --dry-run
     """
     from gridcast.cli.installation import Installation
-    from gridcast.cli.judging import judge_unseen
     from gridcast.workflows.promote_model import promote_model
 
     here = Installation.open(config)
@@ -143,8 +143,8 @@ def promote(
             store,
             candidate=registry.get(model) if model else registry.candidate(),
             gate=here.settings.model.gate,
-            judge=lambda each, unseen_since: judge_unseen(here, each, unseen_since),
-            actor=actor or getpass.getuser(),
+            compare=here.judge().compare,
+            actor=actor or _user(),
             dry_run=dry_run,
         )
     verb = "would be promoted" if dry_run else "is champion" if done.changed else "stays champion"
@@ -153,6 +153,13 @@ def promote(
         last_line=f"model {done.version} {verb}: {done.reason}.",
         output=output,
     )
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return "unknown"
 
 
 def _figure(value: float | None, form: str = ".1%") -> str:

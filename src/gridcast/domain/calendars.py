@@ -1,7 +1,8 @@
 """Local calendars: wall-clock terms and day lags of UTC times, right on days of 23 and 25 hours."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +13,17 @@ Offsets = npt.NDArray[np.timedelta64]
 
 MICROSECONDS_PER_HOUR = 3_600_000_000
 DAY = np.timedelta64(1, "D")
+
+
+def interval_start(moment: datetime, *, interval: timedelta, time_zone: str) -> datetime:
+    """Start, UTC, of the interval `moment` lies in; intervals are counted from local midnight of `time_zone`.
+
+    >>> interval_start(datetime(2024, 1, 1, 11, 45, tzinfo=UTC), interval=timedelta(hours=1), time_zone="Asia/Kolkata")
+    datetime.datetime(2024, 1, 1, 11, 30, tzinfo=datetime.timezone.utc)
+    """
+    utc = moment.astimezone(UTC)
+    offset = utc.astimezone(ZoneInfo(time_zone)).utcoffset() or timedelta(0)
+    return utc - (utc + offset - datetime(1970, 1, 1, tzinfo=UTC)) % interval
 
 
 class LocalClock(NamedTuple):

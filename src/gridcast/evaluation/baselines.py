@@ -45,21 +45,15 @@ def residual_quantiles(
 
     A group is what shares one spread: a series for the weekly naive, a series and lead bucket for the regression.
 
-    Raises:
-        GridcastError: a group has no complete pair.
+    A group without a complete pair gets NaN: nothing can be said of it.
     """
     residual = actual - point
     names, member = np.unique(groups, return_inverse=True)
     order = np.argsort(member, kind="stable")
     parts = np.split(residual[order], np.cumsum(np.bincount(member, minlength=len(names)))[:-1])
     rows = [part[np.isfinite(part)] for part in parts]
-    empty = [str(name) for name, row in zip(names, rows, strict=True) if not row.size]
-    if empty:
-        raise GridcastError(
-            f"baseline: no pair of actual and forecast in the training data of {empty}; "
-            "expected at least one in each group. Give it a longer history."
-        )
-    return ResidualQuantiles(names, np.array([np.quantile(row, levels) for row in rows]))
+    unknown = np.full(len(levels), np.nan)
+    return ResidualQuantiles(names, np.array([np.quantile(row, levels) if row.size else unknown for row in rows]))
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -92,35 +92,43 @@ def window_targets(panel: Panel, *, series: npt.ArrayLike, origin: npt.ArrayLike
 def reference_positions(panel: Panel, *, series: Ints, origin: Ints, leads: int) -> Ints:
     """Positions of the reference intervals, (window, lead, reference) as in `REFERENCES`; -1 before the panel.
 
-    Each has the wall time of the interval it refers to and lies before the origin.
+    Each has the wall time of the interval it refers to and was known at the origin, where such a day is in reach.
     """
-    zone = panel.zone_of_series[series]
     day = [
-        _days_back(panel, zone=zone, origin=origin, leads=leads, candidates=LAG_DAYS[:8], skip=skip) for skip in (0, 1)
+        _days_back(panel, series=series, origin=origin, leads=leads, candidates=LAG_DAYS[:8], skip=skip)
+        for skip in (0, 1)
     ]
     week = [
         _days_back(
-            panel, zone=zone, origin=origin, leads=leads, candidates=tuple(7 * n for n in range(weeks, 5)), skip=0
+            panel, series=series, origin=origin, leads=leads, candidates=tuple(7 * n for n in range(weeks, 5)), skip=0
         )
         for weeks in REFERENCE_WEEKS
     ]
     return np.stack([*day, *week], axis=-1)
 
 
-def _days_back(panel: Panel, *, zone: Ints, origin: Ints, leads: int, candidates: tuple[int, ...], skip: int) -> Ints:
-    """Position of the first candidate lag that lies before the origin, or of the one `skip` candidates later."""
+def _days_back(panel: Panel, *, series: Ints, origin: Ints, leads: int, candidates: tuple[int, ...], skip: int) -> Ints:
+    """Position of the first candidate lag whose load was known at the origin, or of the one `skip` candidates later."""
     valid = origin[:, np.newaxis] + np.arange(leads, dtype=np.int32)
-    rows = np.array([LAG_DAYS.index(days) for days in candidates])
+    rows, issued = series[:, np.newaxis], origin[:, np.newaxis]
+    zone = panel.zone_of_series[rows]
+    lags = np.array([LAG_DAYS.index(days) for days in candidates])
     first = np.maximum(np.arange(leads) // intervals_per_day(panel.interval) // candidates[0] - 1, 0)
     choice = np.broadcast_to(first, valid.shape).copy()
-    lag = panel.calendar.lag
     last = len(candidates) - 1
-    for _ in range(3):
-        position = lag[zone[:, np.newaxis], rows[np.minimum(choice, last)], valid]
-        choice += position >= origin[:, np.newaxis]
+
+    def positions() -> Ints:
+        found: Ints = panel.calendar.lag[zone, lags[np.minimum(choice, last)], valid]
+        return found
+
+    for _ in candidates:
+        is_late = panel.known_from[rows, np.maximum(positions(), 0)] > issued
+        if not is_late.any():
+            break
+        choice += is_late
     choice += skip
-    position = lag[zone[:, np.newaxis], rows[np.minimum(choice, last)], valid]
-    result: Ints = np.where(position < origin[:, np.newaxis], position, -1)
+    chosen = positions()
+    result: Ints = np.where(chosen < issued, chosen, -1)
     return result
 
 

@@ -15,6 +15,7 @@ PARTIAL_SUMS: Final = pl.Schema(
         "valid_time": UTC_TIME,
         "load_mw_e9": pl.Int64(),
         "raw_load_mw_e9": pl.Int64(),
+        "children": pl.Int64(),
         "loads": pl.Int64(),
         "raw_loads": pl.Int64(),
         "estimated": pl.Int64(),
@@ -23,7 +24,7 @@ PARTIAL_SUMS: Final = pl.Schema(
     }
 )
 """Sums over some of a parent's children, whole multiples of 1e-9 MW so that their order does not matter, and how many
-children have a load, a raw load, an estimate, an edit."""
+children have a row, a load, a raw load, an estimate, an edit."""
 
 _PER_MW: Final = 1e9
 
@@ -41,6 +42,7 @@ def partial_sums(clean: pl.DataFrame, *, parents: Mapping[str, str]) -> pl.DataF
         .agg(
             _exact("load_mw").sum().alias("load_mw_e9"),
             _exact("raw_load_mw").sum().alias("raw_load_mw_e9"),
+            pl.len().alias("children"),
             pl.col("load_mw").count().alias("loads"),
             pl.col("raw_load_mw").count().alias("raw_loads"),
             (pl.col("quality") == Quality.ESTIMATED).sum().alias("estimated"),
@@ -51,16 +53,14 @@ def partial_sums(clean: pl.DataFrame, *, parents: Mapping[str, str]) -> pl.DataF
     return summed.rename({"ancestor": "series_id"}).select(PARTIAL_SUMS.names()).cast(PARTIAL_SUMS)
 
 
-def combine_sums(partials: pl.DataFrame, *, parents: Mapping[str, str]) -> pl.DataFrame:
+def combine_sums(partials: pl.DataFrame) -> pl.DataFrame:
     """CLEAN_READINGS of the parents, by series and time, from all their PARTIAL_SUMS in any order and cut.
 
-    A parent with a child that has no load is missing; with an estimated (edited) child, estimated (edited). Its raw
-    load is null unless every child has one. It is available when its last child is.
+    A child counts from its first row on. A parent with a child that has no load is missing; with an estimated (edited)
+    child, estimated (edited). Its raw load is null unless every child has one. It is available when its last child is.
     """
-    leaves = [(ancestor, leaf) for leaf in _leaves(parents) for ancestor in _ancestors(leaf, parents=parents)]
-    expected = pl.DataFrame(leaves, schema=["series_id", "leaf"], orient="row").group_by("series_id").len("children")
     added = partials.group_by("series_id", "valid_time").agg(
-        pl.col("load_mw_e9", "raw_load_mw_e9", "loads", "raw_loads", "estimated", "edited").sum(),
+        pl.col("load_mw_e9", "raw_load_mw_e9", "children", "loads", "raw_loads", "estimated", "edited").sum(),
         pl.col("available_at").max(),
     )
     sums = added.with_columns(load_mw=_megawatts(added["load_mw_e9"]), raw_load_mw=_megawatts(added["raw_load_mw_e9"]))
@@ -74,7 +74,7 @@ def combine_sums(partials: pl.DataFrame, *, parents: Mapping[str, str]) -> pl.Da
         .then(pl.lit(Quality.EDITED))
         .otherwise(pl.lit(Quality.GOOD))
     )
-    rows = sums.join(expected, on="series_id").select(
+    rows = sums.select(
         "series_id",
         "valid_time",
         pl.when(is_whole).then("load_mw").alias("load_mw"),
@@ -88,7 +88,7 @@ def combine_sums(partials: pl.DataFrame, *, parents: Mapping[str, str]) -> pl.Da
 
 def aggregate_to_parents(clean: pl.DataFrame, *, parents: Mapping[str, str]) -> pl.DataFrame:
     """CLEAN_READINGS of every parent, on every level, from all its children's rows at once."""
-    return combine_sums(partial_sums(clean, parents=parents), parents=parents)
+    return combine_sums(partial_sums(clean, parents=parents))
 
 
 def _exact(column: str) -> pl.Expr:

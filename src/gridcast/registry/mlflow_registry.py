@@ -150,6 +150,13 @@ class Registry:
         alike = [each for each in self.versions() if tags.items() <= each.tags.items()]
         return alike[-1] if alike else None
 
+    def nominate(self, model: RegisteredModel) -> None:
+        """Make a version the challenger; if it is the champion, nobody challenges it."""
+        if CHAMPION not in model.aliases:
+            self.set_alias(CHALLENGER, model.version)
+        elif self._find(CHALLENGER) is not None:
+            self.drop_alias(CHALLENGER)
+
     def set_alias(self, alias: str, version: str) -> None:
         """Let `alias` name `version` from now on."""
         self._client.set_registered_model_alias(_NAME, alias, version)

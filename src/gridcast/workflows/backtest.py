@@ -17,11 +17,16 @@ from gridcast.evaluation.scorecard import headline
 from gridcast.evaluation.scored import LINEAR, MODEL, NAIVE
 from gridcast.features.panel import Panel
 from gridcast.features.windows import window_targets
+from gridcast.ingestion.atomic import write_files
+from gridcast.ingestion.parquet import to_parquet
 from gridcast.models.tensorflow.serving import Forecaster
 from gridcast.workflows.baselines import fit_linear_baselines, fit_naive, naive_forecast
 from gridcast.workflows.history import history_panel
 from gridcast.workflows.issue_forecast import forecast_frame
 from gridcast.workflows.processed import Processed
+
+_FACTS = "headline.json"
+_POINTS = "points.parquet"
 
 FEWEST_ORIGINS = 7
 """A verdict on fewer days would be luck."""
@@ -39,6 +44,7 @@ class Backtest:
         headline: the figures of the headline table.
         origins: when forecasts were issued, ascending.
         model_version: who was judged.
+        identity: which model and judge exactly, to tell whether a kept backtest still speaks of them.
         data_fingerprint: on which processed history.
     """
 
@@ -46,32 +52,41 @@ class Backtest:
     headline: Mapping[str, float | int | None]
     origins: tuple[datetime, ...]
     model_version: str
+    identity: str
     data_fingerprint: str
 
+    def is_of(self, identity: str, *, data: str, origins: tuple[datetime, ...]) -> bool:
+        """Whether judging again would measure the same."""
+        return (self.identity, self.data_fingerprint, self.origins) == (identity, data, origins)
+
     def write(self, directory: Path) -> None:
-        """Keep the points as Parquet and the rest as JSON in the model's own folder below `directory`."""
-        folder = directory / self.model_version
-        folder.mkdir(parents=True, exist_ok=True)
-        self.points.write_parquet(folder / "points.parquet")
+        """Keep it in the model's own folder below `directory`, whole or not at all.
+
+        Raises:
+            GridcastError: the disk is full or cannot be written to.
+        """
         facts = {
             "model_version": self.model_version,
+            "identity": self.identity,
             "data_fingerprint": self.data_fingerprint,
             "origins": [each.isoformat() for each in self.origins],
             "headline": self.headline,
         }
-        (folder / "headline.json").write_text(json.dumps(facts, indent=1), encoding="utf-8")
+        folder = directory / self.model_version
+        contents = {folder / _POINTS: to_parquet(self.points), folder / _FACTS: json.dumps(facts, indent=1).encode()}
+        write_files(contents, scratch=directory / ".writing" / self.model_version)
 
     @classmethod
     def read(cls, directory: Path, *, model_version: str) -> "Backtest | None":
-        """The newest backtest of a model, if it was ever judged."""
+        """The newest backtest of a model; None if it was never judged or what was kept cannot be read."""
         folder = directory / model_version
         try:
-            facts = json.loads((folder / "headline.json").read_text(encoding="utf-8"))
-            points = pl.read_parquet(folder / "points.parquet")
-        except FileNotFoundError:
+            facts = json.loads((folder / _FACTS).read_text(encoding="utf-8"))
+            points = pl.read_parquet(folder / _POINTS)
+            origins = tuple(datetime.fromisoformat(each) for each in facts.pop("origins"))
+            return cls(points=points, origins=origins, **facts)
+        except (OSError, ValueError, KeyError, TypeError, pl.exceptions.PolarsError):
             return None
-        origins = tuple(datetime.fromisoformat(each) for each in facts["origins"])
-        return cls(points, facts["headline"], origins, facts["model_version"], facts["data_fingerprint"])
 
 
 def backtest(
@@ -79,16 +94,19 @@ def backtest(
     processed: Processed,
     *,
     model_version: str,
+    identity: str,
     origins: tuple[datetime, ...],
+    leads: int | None = None,
     with_linear: bool = True,
 ) -> Backtest:
     """Issue a forecast at each origin and score it against what was then measured.
 
     Observed temperatures stand in for weather forecasts (ex-post). Baselines are fitted on the history before the
-    first origin only. The caller sees to it that the model has not been trained beyond that: see `unseen_origins`.
+    first origin only. `leads` may be fewer than the model forecasts. The caller sees to
+    it that the model has not been trained beyond the first origin: see `unseen_origins`.
     """
     known, actual = history_panel(processed), history_panel(processed, observed_only=True)
-    first, leads = known.index_of(origins[0]), forecaster.leads
+    first, leads = known.index_of(origins[0]), leads or forecaster.leads
     naive = fit_naive(known, until=first)
     forecasters: dict[str, Forecast] = {
         MODEL: forecaster.forecast,
@@ -99,7 +117,12 @@ def backtest(
         forecasters[LINEAR] = functools.partial(linear.forecast, leads=leads)
     points = scored_points_of(forecasters, known, actual, origins=origins, leads=leads)
     return Backtest(
-        points, headline(points, system_id=processed.hierarchy.root), origins, model_version, processed.fingerprint
+        points=points,
+        headline=headline(points, system_id=processed.hierarchy.root),
+        origins=origins,
+        model_version=model_version,
+        identity=identity,
+        data_fingerprint=processed.fingerprint,
     )
 
 
@@ -114,7 +137,7 @@ def scored_points_of(
     parts = []
     for name, forecast in forecasters.items():
         frame = forecast_frame(
-            forecast(known, series=series, origin=origin),
+            forecast(known, series=series, origin=origin)[:, :leads],
             series_ids=[known.series_ids[row] for row in series],
             issue_times=list(origins) * len(known.series_ids),
             interval=known.interval,

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gridcast.domain.lead_time import bucket_of_lead
+from gridcast.domain.quantiles import QUANTILE_LEVELS
 from gridcast.evaluation.baselines import LinearBaseline, NaiveWeek, fit_linear_baseline, fit_naive_week
 from gridcast.features.day_calendar import LAG_DAYS
 from gridcast.features.linear_terms import linear_terms
@@ -20,11 +21,13 @@ Ints = npt.NDArray[np.int32]
 
 TRAINING_DAYS = 730
 """Baselines learn from at most this many days before the first origin."""
+FEWEST_ROWS = 500
+"""A series with fewer complete training rows gets no regression: its forecasts are NaN and are not scored."""
 
 
 @dataclass(frozen=True, slots=True)
 class LinearBaselines:
-    """One regression for each series."""
+    """One regression for each series with enough history."""
 
     by_series: Mapping[int, LinearBaseline]
 
@@ -33,6 +36,9 @@ class LinearBaselines:
         bucket = lead_buckets(leads, interval=panel.interval)
         parts = []
         for row, start in zip(series, origin, strict=True):
+            if int(row) not in self.by_series:
+                parts.append(np.full((leads, len(QUANTILE_LEVELS)), np.nan))
+                continue
             design = linear_terms(panel, series=[row], origin=[start], leads=leads)[0]
             parts.append(self.by_series[int(row)].forecast(design, groups=bucket))
         return np.stack(parts)
@@ -49,7 +55,9 @@ def fit_linear_baselines(panel: Panel, *, until: int, leads: int) -> LinearBasel
         series = np.full(len(origins), row)
         design = linear_terms(panel, series=series, origin=origins, leads=leads)
         target = window_targets(panel, series=series, origin=origins, leads=leads).astype(np.float64)
-        fits[row] = fit_linear_baseline(design.reshape(-1, design.shape[-1]), target.ravel(), groups=groups)
+        terms, loads = design.reshape(-1, design.shape[-1]), target.ravel()
+        if (np.isfinite(loads) & np.isfinite(terms).all(axis=1)).sum() >= FEWEST_ROWS:
+            fits[row] = fit_linear_baseline(terms, loads, groups=groups)
     return LinearBaselines(fits)
 
 

@@ -13,8 +13,9 @@ def git_revision() -> str:
     git, here = shutil.which("git"), Path(__file__).parent
     if git is None:
         return "unknown"
+    known = subprocess.run([git, "ls-files", "--error-unmatch", __file__], cwd=here, capture_output=True, check=False)
     head = subprocess.run([git, "rev-parse", "HEAD"], cwd=here, capture_output=True, text=True, check=False)
-    if head.returncode != 0:
+    if known.returncode != 0 or head.returncode != 0:
         return "unknown"
     changes = subprocess.run([git, "status", "--porcelain", "."], cwd=here, capture_output=True, text=True, check=False)
     return head.stdout.strip() + ("+changes" if changes.stdout.strip() else "")

@@ -76,8 +76,8 @@ def prepare(
     since, newest = first_readings(workspace.raw), last_reading(workspace.raw)
     if newest is None:
         raise GridcastError(f'{workspace.raw}: no readings here; run "gridcast ingest" first.')
-    until = newest + interval
     rules = CleaningRules(interval, limits, hierarchy(sorted(since)), since)
+    until = rules.start_of_interval(newest) + interval
     fresh = Processed(workspace.processed, _fingerprint(workspace.raw, rules), interval, rules.hierarchy, until)
     if _is_there(fresh):
         return fresh, True

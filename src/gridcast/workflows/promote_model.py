@@ -9,6 +9,7 @@ from gridcast.registry.mlflow_registry import CHALLENGER, CHAMPION, RegisteredMo
 from gridcast.store.sqlite import Store
 from gridcast.workflows.backtest import Backtest
 from gridcast.workflows.gate import Gate
+from gridcast.workflows.judge_model import Comparison
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +28,7 @@ def promote_model(
     *,
     candidate: RegisteredModel,
     gate: Gate,
-    judge: Callable[[RegisteredModel, datetime], Backtest],
+    compare: Callable[[RegisteredModel, RegisteredModel | None], Comparison],
     actor: str,
     dry_run: bool = False,
 ) -> Promotion:
@@ -38,7 +39,7 @@ def promote_model(
         store: where the decision is recorded as an event.
         candidate: who wants to be champion.
         gate: what it must reach.
-        judge: backtests a model on the days after a moment.
+        compare: judges candidate and champion on the same points, see `Judge.compare`.
         actor: who asks.
         dry_run: judge only, change nothing.
 
@@ -48,16 +49,14 @@ def promote_model(
     champion = registry.champion()
     if champion is not None and champion.version == candidate.version:
         return Promotion(candidate.version, champion.version, "it is in charge already", changed=False)
-    unseen = max(_trained_until(each) for each in (candidate, champion) if each is not None)
-    challenge = judge(candidate, unseen)
-    reigning = None if champion is None else judge(champion, unseen)
+    challenge, reigning, remark = compare(candidate, champion)
     refusals = _refusals(challenge, reigning, gate=gate)
     if refusals:
         reason = f"model {candidate.version} is not promoted: {'; '.join(refusals)}."
         if not dry_run:
             store.add_event(at=datetime.now(UTC), kind="promotion_refused", message=f"{reason} Asked by {actor}.")
         raise GateRefusedError(reason)
-    reason = _because(challenge, reigning)
+    reason = "; ".join(each for each in (_because(challenge, reigning), remark) if each)
     previous = None if champion is None else champion.version
     if not dry_run:
         registry.set_alias(CHAMPION, candidate.version)
@@ -74,13 +73,13 @@ def _refusals(challenge: Backtest, reigning: Backtest | None, *, gate: Gate) -> 
     pinball, skill = _figure(challenge, "pinball_model"), _figure(challenge, "skill_pinball_vs_naive")
     coverage, (low, high) = _figure(challenge, "coverage_80"), gate.coverage_80
     refusals = []
-    if skill <= gate.min_skill_vs_naive:
+    if not skill > gate.min_skill_vs_naive:
         refusals.append(
             f"its skill against the weekly naive is {skill:.1%}, expected more than {gate.min_skill_vs_naive:.0%}"
         )
     if not low <= coverage <= high:
         refusals.append(f"its 80 % band holds {coverage:.1%} of the measurements, expected {low:.0%} to {high:.0%}")
-    if reigning is not None and pinball >= _figure(reigning, "pinball_model"):
+    if reigning is not None and not pinball < _figure(reigning, "pinball_model"):
         refusals.append(
             f"its mean pinball loss is {pinball:.3f} MW, expected less than the "
             f"{_figure(reigning, 'pinball_model'):.3f} MW of champion {reigning.model_version}"
@@ -100,7 +99,3 @@ def _because(challenge: Backtest, reigning: Backtest | None) -> str:
 def _figure(backtest: Backtest, name: str) -> float:
     value = backtest.headline[name]
     return float("nan") if value is None else float(value)
-
-
-def _trained_until(model: RegisteredModel) -> datetime:
-    return datetime.fromisoformat(model.tags["trained_until"])

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from gridcast.domain.calendars import interval_start
 from gridcast.domain.series import Hierarchy
 from gridcast.quality.limits import Limits
 
@@ -16,3 +17,8 @@ class CleaningRules:
     limits: Limits
     hierarchy: Hierarchy
     series_since: Mapping[str, datetime]
+
+    def start_of_interval(self, moment: datetime) -> datetime:
+        """Start of the interval a moment lies in, by the clock of the whole."""
+        zone = self.hierarchy.time_zones[self.hierarchy.root]
+        return interval_start(moment, interval=self.interval, time_zone=zone)

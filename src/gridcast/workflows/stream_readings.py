@@ -8,8 +8,7 @@ from pathlib import Path
 
 import polars as pl
 
-from gridcast.domain.errors import GridcastError
-from gridcast.domain.tables import FORECASTS, READINGS, latest
+from gridcast.domain.tables import FORECASTS, READINGS, earliest, latest
 from gridcast.features.windows import DAYS_OF_HISTORY, LONGEST_HORIZON
 from gridcast.quality.limits import CONTEXT_AFTER, CONTEXT_BEFORE
 from gridcast.registry.mlflow_registry import RegisteredModel
@@ -108,18 +107,30 @@ class Stream:
             forecasts=FORECASTS.to_frame(),
         )
 
+    def not_landed(self, raw: pl.DataFrame) -> pl.DataFrame:
+        """Rows of `raw` (`READINGS`) that are not in the log as they stand: new, late and corrected readings."""
+        if raw.is_empty():
+            return raw
+        log = self.store.landed(
+            start=earliest(raw["valid_time"]),
+            end=latest(raw["valid_time"]) + timedelta(microseconds=1),
+            up_to_offset=self.store.log_head(),
+        )
+        return raw.join(log, on=READINGS.names(), how="anti", maintain_order="left")
+
     def _next_job(self) -> TickJob | None:
         position, head = self.store.position(CONSUMER), self.store.log_head()
         touched = self.store.landed_span(after_offset=position.log_offset, up_to_offset=head)
         if touched is None:
             return None
         first, last = touched
-        issue_time = max(last + self.rules.interval, position.issue_time or last)
+        newest = self.rules.start_of_interval(last) + self.rules.interval
+        issue_time = max(newest, position.issue_time or newest)
         return TickJob(
             store=self.path,
             processed=self.processed,
             log_offset=head,
-            span=(first - CONTEXT_AFTER, issue_time),
+            span=(self.rules.start_of_interval(min(first, position.issue_time or first)) - CONTEXT_AFTER, issue_time),
             issue_time=issue_time,
             rules=self.rules,
             artefact=self.model.directory,
@@ -137,33 +148,35 @@ def replay(
 ) -> Iterator[datetime]:
     """Let readings arrive step by step from `start`, or from where an earlier replay ended; yields each issue time.
 
+    Readings that lie before that and never landed, because they came late or were corrected, arrive first, together.
+
     Args:
         stream: a stream that has been warm-started.
-        readings: `READINGS`; only those from `start` on are replayed.
+        readings: `READINGS` to replay, with those of the weeks before them.
         start: the first interval to replay.
         step: how much arrives before each tick.
         pause: called after each tick; true means stop.
-
-    Raises:
-        GridcastError: there is nothing to replay.
     """
-    if readings.filter(pl.col("valid_time") >= start).is_empty():
-        raise GridcastError(f"no readings from {start:%Y-%m-%d %H:%MZ} on; expected a start before the newest reading.")
-    newest = latest(readings["valid_time"])
-    landed = stream.store.newest_landed()
     unfinished = stream.tick()
     if unfinished is not None:
         yield unfinished
-    at = start if landed is None else landed + stream.rules.interval
-    while at <= newest:
-        arriving = readings.filter(pl.col("valid_time") >= at, pl.col("valid_time") < at + step)
+    landed = stream.store.newest_landed()
+    at = start if landed is None else stream.rules.start_of_interval(landed) + stream.rules.interval
+    pending = stream.not_landed(readings)
+    ahead = pending.filter(pl.col("valid_time") >= at)
+    arriving = pending.filter(pl.col("valid_time") < at)
+    newest = at if ahead.is_empty() else latest(ahead["valid_time"])
+    while True:
         stream.store.land(arriving.select(READINGS.names()))
         issued = stream.tick()
         if issued is not None:
             yield issued
-        at += step
-        if pause():
+            if pause():
+                return
+        if at > newest or ahead.is_empty():
             return
+        arriving = ahead.filter(pl.col("valid_time") >= at, pl.col("valid_time") < at + step)
+        at += step
 
 
 def pacer(*, interval: timedelta, speed: float | None, stop: threading.Event) -> Callable[[], bool]:

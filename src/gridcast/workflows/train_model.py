@@ -53,7 +53,8 @@ def train_model(
     lineage = {"data_fingerprint": processed.fingerprint, "settings_fingerprint": _fingerprint(params)}
     known = registry.trained_from(lineage)
     if known is not None and not again:
-        return known, True
+        registry.nominate(known)
+        return registry.get(known.version), True
     panel = history_panel(processed, until=unseen_from)
     leads = lead_count(horizon, processed.interval)
     trained = fit(

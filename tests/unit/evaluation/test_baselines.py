@@ -54,9 +54,11 @@ def test_a_group_never_seen_is_named() -> None:
         fitted.around(np.ones(2), groups=np.array(["a", "zone_99"]))
 
 
-def test_a_group_without_a_pair_is_named() -> None:
-    with pytest.raises(GridcastError, match="zone_02"):
-        baselines.residual_quantiles(np.array([1.0, np.nan]), np.zeros(2), groups=np.array(["zone_01", "zone_02"]))
+def test_a_group_without_a_pair_is_forecast_as_unknown_and_leaves_the_others_alone() -> None:
+    fitted = baselines.residual_quantiles(np.array([1.0, np.nan]), np.zeros(2), groups=np.array(["zone_01", "zone_02"]))
+    around = fitted.around(np.array([10.0, 10.0]), groups=np.array(["zone_01", "zone_02"]))
+    np.testing.assert_array_equal(around[0], 11.0)
+    assert np.isnan(around[1]).all()
 
 
 def test_the_regression_finds_the_line_the_data_lie_on() -> None:

@@ -66,9 +66,12 @@ def test_a_parent_is_no_better_than_its_worst_child(
     assert (parent["quality"], parent["load_mw"]) == expected
 
 
-def test_a_parent_with_an_absent_child_is_missing() -> None:
-    parent = of(aggregate_to_parents(clean(("m1", 0, 1.0, "good")), parents=PARENTS), "f1")
-    assert (parent["quality"], parent["load_mw"], parent["raw_load_mw"]) == ("missing", None, None)
+def test_a_child_counts_from_its_first_row_on() -> None:
+    alone = clean(("m1", 0, 1.0, "good"))
+    joined = clean(("m1", 0, 1.0, "good"), ("m2", 0, None, "missing"))
+    before, after = (of(aggregate_to_parents(each, parents=PARENTS), "f1") for each in (alone, joined))
+    assert (before["quality"], before["load_mw"]) == ("good", 1.0)
+    assert (after["quality"], after["load_mw"], after["raw_load_mw"]) == ("missing", None, None)
 
 
 def test_the_raw_load_of_a_parent_is_the_sum_of_what_was_received() -> None:
@@ -92,7 +95,7 @@ def test_partial_sums_of_any_cut_in_any_order_give_the_same_parents(
     frame = clean(*[(name, hour, load, "good" if load is not None else "missing") for name, hour, load in rows])
     shuffled = frame.sample(fraction=1.0, shuffle=True, seed=seed)
     parts = [partial_sums(part, parents=PARENTS) for part in (shuffled[:cut], shuffled[cut:])]
-    assert combine_sums(pl.concat(parts), parents=PARENTS).equals(aggregate_to_parents(frame, parents=PARENTS))
+    assert combine_sums(pl.concat(parts)).equals(aggregate_to_parents(frame, parents=PARENTS))
 
 
 def test_counts_of_blocks_add_up_to_the_summary_of_everything() -> None:

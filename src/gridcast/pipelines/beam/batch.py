@@ -1,6 +1,5 @@
 """Batch: spans of data/raw through `CleanAndAggregate` into the Parquet files of data/processed."""
 
-import zlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -12,7 +11,7 @@ from gridcast.ingestion.raw import read_readings
 from gridcast.pipelines.beam.blocks import Block, BlockName, concat, to_bytes, to_frame
 from gridcast.pipelines.beam.clean import CLEAN, COUNTS, REMOVED, CleanAndAggregate
 from gridcast.pipelines.beam.runner import run_bounded
-from gridcast.quality.limits import CONTEXT_AFTER, CONTEXT_BEFORE
+from gridcast.quality.limits import CONTEXT_AFTER, CONTEXT_BEFORE, Rule
 from gridcast.quality.summary import add_counts
 from gridcast.workflows.prepare import BatchJob, Span
 
@@ -76,10 +75,11 @@ def _write_months(block: Block, *, directory: Path) -> None:
     rows = to_frame(data)
     if rows.is_empty():
         return
-    identity = f"{key}/{rows.item(0, 'series_id')}"
+    name = BlockName.decode(key)
+    kind = "parents" if (rows["rule"] == Rule.SUM_OF_CHILDREN).all() else "children"
     months = rows.with_columns(pl.col("valid_time").dt.strftime("%Y-%m").alias("month"))
     for (month,), part in months.partition_by("month", as_dict=True, include_key=False).items():
-        write_parquet(part, directory / f"month={month}" / f"{zlib.crc32(identity.encode()):08x}.parquet")
+        write_parquet(part, directory / f"month={month}" / f"{kind}-{name.bucket}.parquet")
 
 
 def _without_name(block: Block) -> tuple[None, bytes]:

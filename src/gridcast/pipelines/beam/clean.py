@@ -45,7 +45,7 @@ class CleanAndAggregate(beam.PTransform):
         parents = (
             children[_SUMS]
             | "Gather children" >> beam.GroupByKey()
-            | "Sum children" >> beam.ParDo(_Sum(self._rules)).with_output_types(Block).with_outputs(COUNTS, main=CLEAN)
+            | "Sum children" >> beam.ParDo(_Sum()).with_output_types(Block).with_outputs(COUNTS, main=CLEAN)
         )
         return {
             CLEAN: (children[CLEAN], parents[CLEAN]) | "All series" >> beam.Flatten(),
@@ -82,13 +82,10 @@ class _Clean(beam.DoFn):
 
 
 class _Sum(beam.DoFn):
-    def __init__(self, rules: CleaningRules) -> None:
-        self._rules = rules
-
     def process(self, element: tuple[str, Iterable[bytes]]) -> Iterator[Any]:
         """Sum the children of one span of time into their parents."""
         key, parts = element
-        parents = combine_sums(concat(parts), parents=self._rules.hierarchy.parents)
+        parents = combine_sums(concat(parts))
         counts = quality_counts(parents, pl.DataFrame(schema=REMOVED_ROWS))
         yield key, to_bytes(parents)
         yield beam.pvalue.TaggedOutput(COUNTS, (key, to_bytes(counts)))

@@ -1,0 +1,101 @@
+"""Registered models before the judge: one against the baselines, or two on the very same points."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import NamedTuple
+
+from gridcast import __version__
+from gridcast.domain.errors import GridcastError
+from gridcast.models.tensorflow.serving import Forecaster
+from gridcast.registry.mlflow_registry import RegisteredModel
+from gridcast.workflows.backtest import Backtest, backtest, judging_origins, unseen_origins
+from gridcast.workflows.processed import Processed
+
+
+class Comparison(NamedTuple):
+    """Candidate and champion on the same origins and leads; `remark` says why there is no champion to compare with."""
+
+    candidate: Backtest
+    champion: Backtest | None
+    remark: str
+
+
+@dataclass(frozen=True, slots=True)
+class Judge:
+    """Backtests models on the newest days of a history that they have not been trained on.
+
+    Attributes:
+        processed: the clean history.
+        kept: folder with earlier backtests.
+        days: how many of the newest local days to judge on.
+        local_hour: when on each day a forecast is issued.
+    """
+
+    processed: Processed
+    kept: Path
+    days: int
+    local_hour: int
+
+    def judge(self, model: RegisteredModel) -> tuple[Backtest, bool]:
+        """The backtest of a model against both baselines, and whether an equal one was kept from before.
+
+        Raises:
+            GridcastError: the model is damaged, or too few days are unseen by it.
+        """
+        forecaster = Forecaster.load(model.directory)
+        origins = self._origins(forecaster, leads=forecaster.leads, trained_until=_trained_until(model))
+        identity = f"{model.version} of {model.created_at.isoformat()}, judged by gridcast {__version__}"
+        earlier = Backtest.read(self.kept, model_version=model.version)
+        if earlier is not None and earlier.is_of(identity, data=self.processed.fingerprint, origins=origins):
+            return earlier, True
+        made = backtest(forecaster, self.processed, model_version=model.version, identity=identity, origins=origins)
+        made.write(self.kept)
+        return made, False
+
+    def compare(self, candidate: RegisteredModel, champion: RegisteredModel | None) -> Comparison:
+        """Both models against the weekly naive, on days neither has seen and leads both forecast.
+
+        A champion that is damaged or forecasts other intervals counts as none, and the remark says so.
+        """
+        challenger = Forecaster.load(candidate.directory)
+        reigning, remark = _loaded(champion, interval_of=challenger)
+        leads = challenger.leads if reigning is None else min(challenger.leads, reigning.leads)
+        seen = [_trained_until(each) for each in (candidate, champion) if each is not None]
+        origins = self._origins(challenger, leads=leads, trained_until=max(seen))
+
+        def measured(forecaster: Forecaster, model: RegisteredModel) -> Backtest:
+            return backtest(
+                forecaster,
+                self.processed,
+                model_version=model.version,
+                identity="",
+                origins=origins,
+                leads=leads,
+                with_linear=False,
+            )
+
+        held = None if reigning is None or champion is None else measured(reigning, champion)
+        return Comparison(measured(challenger, candidate), held, remark)
+
+    def _origins(self, forecaster: Forecaster, *, leads: int, trained_until: datetime) -> tuple[datetime, ...]:
+        wanted = judging_origins(
+            self.processed, horizon=leads * forecaster.interval, days=self.days, local_hour=self.local_hour
+        )
+        return unseen_origins(wanted, trained_until=trained_until)
+
+
+def _loaded(champion: RegisteredModel | None, *, interval_of: Forecaster) -> tuple[Forecaster | None, str]:
+    if champion is None:
+        return None, ""
+    try:
+        forecaster = Forecaster.load(champion.directory)
+    except GridcastError as error:
+        return None, f"champion {champion.version} cannot be asked: {error}"
+    if forecaster.interval != interval_of.interval:
+        return None, f"champion {champion.version} forecasts intervals of {forecaster.interval}"
+    return forecaster, ""
+
+
+def _trained_until(model: RegisteredModel) -> datetime:
+    return datetime.fromisoformat(model.tags["trained_until"])
