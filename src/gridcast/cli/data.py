@@ -1,5 +1,6 @@
 """`gridcast ingest` and `gridcast prepare`: readings in, clean history out."""
 
+from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import typer
@@ -46,7 +47,7 @@ def ingest(
             readings_format=source.readings_format,
             weather_format=source.weather_format,
         )
-    done = run(here.workspace.raw, source=files, dry_run=dry_run)
+    done = run(here.workspace.raw, source=files, now=datetime.now(UTC), dry_run=dry_run)
     rejected = sum(done.rejected.values())
     where = f"; {rejected:,} rejected ({_reasons(done.rejected)}), kept in {done.dead_letter}" if rejected else ""
     verb = "would ingest" if dry_run else "ingested"

@@ -130,6 +130,11 @@ def read_holidays(directory: Path) -> pl.DataFrame:
         return pl.read_parquet(path) if path.exists() else HOLIDAYS.to_frame()
 
 
+def sources(directory: Path) -> set[str]:
+    """Names of the sources whose readings lie in the folder."""
+    return {path.stem for path in _files(directory / _READINGS)}
+
+
 def first_readings(directory: Path) -> dict[str, datetime]:
     """Time of each series' first raw reading."""
     files = _files(directory / _READINGS)

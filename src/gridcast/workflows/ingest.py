@@ -1,17 +1,21 @@
 """From a source to data/raw: good rows land as received, bad rows in the dead letter with a reason."""
 
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import polars as pl
 
-from gridcast.domain.errors import GridcastError
+from gridcast.domain.errors import GridcastError, UsageError
 from gridcast.domain.tables import HOLIDAYS, WEATHER
 from gridcast.ingestion import raw
 from gridcast.ingestion.columns import DEAD_ROWS
 from gridcast.ingestion.files import read_holidays, read_readings, read_weather
 from gridcast.ingestion.formats import FileFormat, WeatherFormat
 from gridcast.ingestion.sample import SOURCE, read_sample
+
+EARLIEST = datetime(1990, 1, 1, tzinfo=UTC)
+"""No meter of interest was read before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,13 +42,19 @@ class Ingested:
     dead_letter: Path | None
 
 
-def ingest(directory: Path, *, source: FileSource | None, dry_run: bool = False) -> Ingested:
+def ingest(directory: Path, *, source: FileSource | None, now: datetime, dry_run: bool = False) -> Ingested:
     """Read the source (None: the bundled sample) and write it below `directory`, replacing what it wrote before.
+
+    Readings from before `EARLIEST` or more than a day after `now` are rejected.
 
     Raises:
         GridcastError: a file cannot be read at all, holds not a single good row, or the disk is full.
+        UsageError: the folder holds the readings of another source.
     """
     name, readings, weather, holidays, dead = _read(source)
+    _require_own(directory, source=name)
+    readings, absurd = _in_range(readings, source=name, now=now)
+    dead = pl.concat([dead, absurd])
     if readings.is_empty():
         reasons = ", ".join(f"{reason}: {rows}" for reason, rows in _by_reason(dead).items())
         where = name if source is None else source.readings
@@ -75,6 +85,26 @@ def _read(source: FileSource | None) -> tuple[str, pl.DataFrame, pl.DataFrame, p
         holidays, dead_holidays = read_holidays(source.holidays)
         dead = pl.concat([dead, dead_holidays])
     return "files", readings, weather, holidays, dead
+
+
+def _require_own(directory: Path, *, source: str) -> None:
+    others = sorted(raw.sources(directory) - {source})
+    if others:
+        raise UsageError(
+            f"{directory} holds the readings of {', '.join(others)}, and these are of {source}; expected one source in "
+            "a data folder. Set another data_dir in config/app_config.yaml."
+        )
+
+
+def _in_range(readings: pl.DataFrame, *, source: str, now: datetime) -> tuple[pl.DataFrame, pl.DataFrame]:
+    is_possible = pl.col("valid_time").is_between(EARLIEST, now + timedelta(days=1))
+    absurd = readings.filter(~is_possible).select(
+        pl.lit(source).alias("source"),
+        pl.lit(None, dtype=pl.Int64).alias("row"),
+        pl.lit("time_out_of_range").alias("reason"),
+        pl.concat_str("series_id", pl.col("valid_time").cast(pl.String), "load_mw", separator=",").alias("raw"),
+    )
+    return readings.filter(is_possible), absurd.cast(DEAD_ROWS)
 
 
 def _by_reason(dead: pl.DataFrame) -> dict[str, int]:

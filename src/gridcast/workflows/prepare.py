@@ -11,9 +11,10 @@ from pathlib import Path
 
 import polars as pl
 
+from gridcast import __version__
 from gridcast.domain.errors import GridcastError
 from gridcast.domain.series import Hierarchy
-from gridcast.features.station_mix import mean_over_stations
+from gridcast.features.station_mix import mean_over_stations, on_grid
 from gridcast.ingestion.atomic import disk_error
 from gridcast.ingestion.parquet import write_parquet
 from gridcast.ingestion.raw import data_hash, first_readings, last_reading, read_holidays, read_weather
@@ -87,7 +88,7 @@ def prepare(
     try:
         staging.mkdir()
         weather = staging / "weather.parquet"
-        write_parquet(mean_over_stations(read_weather(workspace.raw)), weather)
+        write_parquet(_weather(workspace.raw, rules), weather)
         write_parquet(read_holidays(workspace.raw), staging / "holidays.parquet")
         spans = tuple(spans_of_months(min(since.values()), until, months=months))
         run_batch(BatchJob(workspace.raw, staging, weather, spans, buckets, rules))
@@ -98,6 +99,11 @@ def prepare(
     finally:
         shutil.rmtree(staging, ignore_errors=True)
     return fresh, False
+
+
+def _weather(raw: Path, rules: CleaningRules) -> pl.DataFrame:
+    zone = rules.hierarchy.time_zones[rules.hierarchy.root]
+    return on_grid(mean_over_stations(read_weather(raw)), interval=rules.interval, time_zone=zone)
 
 
 def spans_of_months(start: datetime, end: datetime, *, months: int) -> list[Span]:
@@ -114,7 +120,7 @@ def spans_of_months(start: datetime, end: datetime, *, months: int) -> list[Span
 
 
 def _fingerprint(raw: Path, rules: CleaningRules) -> str:
-    facts = json.dumps([data_hash(raw), asdict(rules)], sort_keys=True, default=str)
+    facts = json.dumps([__version__, data_hash(raw), asdict(rules)], sort_keys=True, default=str)
     return hashlib.sha256(facts.encode()).hexdigest()
 
 
