@@ -148,7 +148,8 @@ def replay(
 ) -> Iterator[datetime]:
     """Let readings arrive step by step from `start`, or from where an earlier replay ended; yields each issue time.
 
-    Readings that lie before that and never landed, because they came late or were corrected, arrive first, together.
+    Readings that lie before that and never landed, because they came late or were corrected, arrive first, together;
+    those in the first weeks of `readings` are left alone, as the context to clean them again is not there.
 
     Args:
         stream: a stream that has been warm-started.
@@ -164,7 +165,8 @@ def replay(
     at = start if landed is None else stream.rules.start_of_interval(landed) + stream.rules.interval
     pending = stream.not_landed(readings)
     ahead = pending.filter(pl.col("valid_time") >= at)
-    arriving = pending.filter(pl.col("valid_time") < at)
+    oldest = at if readings.is_empty() else earliest(readings["valid_time"]) + CONTEXT_BEFORE + CONTEXT_AFTER
+    arriving = pending.filter(pl.col("valid_time") >= oldest, pl.col("valid_time") < at)
     newest = at if ahead.is_empty() else latest(ahead["valid_time"])
     while True:
         stream.store.land(arriving.select(READINGS.names()))
