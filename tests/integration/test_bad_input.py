@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import subprocess
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -12,6 +11,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 from support.installation import Place
+from support.small_disk import small_disk_in
 
 from gridcast.workflows.processed import Processed
 
@@ -381,24 +381,8 @@ def test_damaged_history_is_named_and_made_again_by_the_stage_that_writes_it(kep
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A disk of 12 MiB; needs the rights to mount one."""
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    reason = _mount(disk)
-    if reason and os.environ.get("GRIDCAST_REQUIRE_SERVICES") == "1":
-        pytest.fail(reason)
-    if reason:
-        pytest.skip(reason)
-    yield disk
-    subprocess.run(["umount", "--lazy", disk], check=True)
-
-
-def _mount(disk: Path) -> str:
-    if shutil.which("mount") is None:
-        return "there is no mount command to make a small disk with"
-    command = ["mount", "-t", "tmpfs", "-o", "size=12m", "tmpfs", str(disk)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    return f"a small disk cannot be mounted: {done.stderr.strip()}" if done.returncode else ""
+    with small_disk_in(tmp_path, size="12m") as disk:
+        yield disk
 
 
 def fill(disk: Path, *, leave: int) -> Path:

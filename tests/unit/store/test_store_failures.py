@@ -1,7 +1,6 @@
 """A step of the store is written whole or not at all, whatever goes wrong, and other processes may look on."""
 
 import contextlib
-import os
 import shutil
 import signal
 import sqlite3
@@ -13,6 +12,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+from support.small_disk import mount, small_disk_in
 
 from gridcast.domain.errors import GridcastError
 from gridcast.domain.quantiles import QUANTILE_COLUMNS
@@ -84,25 +84,8 @@ def store(path: Path) -> Iterator[Store]:
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A disk of 2 MiB; needs the rights to mount one."""
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    reason = _mount(disk, "size=2m")
-    if reason and os.environ.get("GRIDCAST_REQUIRE_SERVICES") == "1":
-        pytest.fail(reason)
-    if reason:
-        pytest.skip(reason)
-    yield disk
-    subprocess.run(["umount", "--lazy", disk], check=True)
-
-
-def _mount(disk: Path, options: str) -> str:
-    if shutil.which("mount") is None:
-        return "there is no mount command to make a small disk with"
-    done = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", options, "tmpfs", disk], capture_output=True, text=True, check=False
-    )
-    return f"a small disk cannot be mounted: {done.stderr.strip()}" if done.returncode else ""
+    with small_disk_in(tmp_path, size="2m") as disk:
+        yield disk
 
 
 @pytest.mark.parametrize("column", ["model_version", "layer", "degraded_because", "valid_time"])
@@ -285,7 +268,7 @@ def test_a_file_in_the_place_of_the_folder_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_folder_that_must_not_be_written_is_refused(small_disk: Path) -> None:
-    assert not _mount(small_disk, "remount,ro")
+    assert not mount(small_disk, "remount,ro")
     with pytest.raises(GridcastError, match="unable to open database file; expected a writable SQLite file"):
         Store.open(small_disk / "gridcast.db")
     with pytest.raises(GridcastError, match="Read-only file system; expected a folder gridcast may write to"):
