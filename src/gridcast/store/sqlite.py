@@ -1,6 +1,7 @@
 """The embedded store: one SQLite file in WAL mode that other processes can read while it is written."""
 
 import contextlib
+import sqlite3
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import Any, NamedTuple
 
 import polars as pl
 import sqlalchemy as sa
+import tenacity
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from gridcast.domain.errors import GridcastError
@@ -16,6 +18,7 @@ from gridcast.store import frames, schema
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
+_PATIENCE_SECONDS = 30
 
 
 class Position(NamedTuple):
@@ -46,7 +49,9 @@ class Store:
             path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise GridcastError(f"store {path}: {error.strerror}; expected a folder gridcast may write to.") from error
-        engine = sa.create_engine(sa.URL.create("sqlite", database=str(path)), connect_args={"timeout": 30})
+        engine = sa.create_engine(
+            sa.URL.create("sqlite", database=str(path)), connect_args={"timeout": _PATIENCE_SECONDS}
+        )
         sa.event.listen(engine, "connect", _set_pragmas)
         return cls(engine)
 
@@ -202,6 +207,17 @@ class Store:
             ) from error
 
 
+def _is_locked(error: BaseException) -> bool:
+    return isinstance(error, sqlite3.OperationalError) and error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
+
+
+# SQLite does not wait for its own time limit when two processes switch a new file to WAL at once.
+@tenacity.retry(
+    retry=tenacity.retry_if_exception(_is_locked),
+    wait=tenacity.wait_random_exponential(multiplier=0.01, max=1),
+    stop=tenacity.stop_after_delay(_PATIENCE_SECONDS),
+    reraise=True,
+)
 def _set_pragmas(connection: Any, _: ConnectionPoolEntry) -> None:
     cursor = connection.cursor()
     cursor.execute("PRAGMA journal_mode=WAL")

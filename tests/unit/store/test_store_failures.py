@@ -7,6 +7,7 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -215,6 +216,17 @@ def test_processes_that_start_together_share_a_new_store(tmp_path: Path, path: P
     with contextlib.closing(Store.open(path)) as store:
         landed = store.landed(**ALWAYS, up_to_offset=16)
     assert all(landed.filter(series_id=name).equals(received(8, series_id=name)) for name in "ab")
+
+
+def test_a_new_file_that_another_process_is_writing_is_waited_for(path: Path) -> None:
+    other = contextlib.closing(sqlite3.connect(path, isolation_level=None, check_same_thread=False))
+    with other as connection, ThreadPoolExecutor() as pool:
+        connection.execute("BEGIN IMMEDIATE")
+        opening = pool.submit(Store.open, path)
+        with pytest.raises(TimeoutError):
+            opening.result(timeout=0.3)
+        connection.execute("COMMIT")
+        opening.result(timeout=30).close()
 
 
 def test_a_full_disk_keeps_the_tick_before_and_goes_on_when_there_is_room(small_disk: Path) -> None:
