@@ -7,6 +7,9 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 UV := $(shell command -v uv || echo $(BIN)/uv)
 
+BENCHMARKS := $(basename $(notdir $(filter-out %/__init__.py,$(wildcard benchmarks/*.py)))) \
+  $(notdir $(patsubst %/__main__.py,%,$(wildcard benchmarks/*/__main__.py)))
+
 .DEFAULT_GOAL := help
 .PHONY: help demo test check lint types imports doctest bench clean
 
@@ -41,8 +44,7 @@ doctest: $(READY)
 	$(BIN)/python -m pytest -q --doctest-modules src/gridcast
 
 bench: $(READY)  ## Run every benchmark; each prints one JSON line last.
-	@for each in $(basename $(notdir $(filter-out benchmarks/__init__.py,$(wildcard benchmarks/*.py)))); do \
-	  echo "== $$each"; $(BIN)/python -m benchmarks.$$each || exit 1; done
+	@for each in $(BENCHMARKS); do echo "== $$each"; $(BIN)/python -m benchmarks.$$each || exit 1; done
 
 clean:  ## Remove the environment and everything the commands made.
 	rm -rf $(VENV) data

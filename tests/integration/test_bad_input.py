@@ -17,10 +17,11 @@ from gridcast.workflows.processed import Processed
 
 HEADER = "unique_id,ds,y"
 SOURCE = """
-source:
-  kind: files
-  readings: readings.csv
-  readings_format: {series_id: unique_id, valid_time: ds, load: y, unit: kW, text: {time_zone: %s}}
+sources:
+  files:
+    kind: files
+    readings: readings.csv
+    readings_format: {series_id: unique_id, valid_time: ds, load: y, unit: kW, text: {time_zone: %s}}
 """
 OPENED = ("gridcast.db", "registry/mlflow.db")
 """Databases, whole and empty, that a command may make before it finds that it cannot go on."""
@@ -244,8 +245,8 @@ def test_every_fault_of_a_settings_file_is_told_with_its_line_and_what_is_accept
     configure(
         place,
         "pipeline",
-        "intervall: PT1H\nbeam:\n  buckets: many\nsource:\n  weather_format:\n    unit: K\n  readings_format:\n"
-        "    unit: GW\n",
+        "intervall: PT1H\nbeam:\n  block_rows: many\nsources:\n  files:\n    kind: files\n    readings: x.csv\n"
+        "    weather_format:\n      unit: K\n    readings_format:\n      unit: GW\n",
     )
 
     done = place.run("ingest", code=2)
@@ -256,9 +257,9 @@ def test_every_fault_of_a_settings_file_is_told_with_its_line_and_what_is_accept
     assert len(problems) == 4
     (typo,) = (each for each in problems if each.startswith(f"{where}:1: unknown key 'intervall'"))
     assert typo.endswith("Did you mean 'interval'?")
-    assert any(each.startswith(f"{where}:3: beam.buckets: got 'many'") for each in problems)
-    assert any(each.startswith(f"{where}:6: ") and "unit 'K'" in each and "('C', 'F')" in each for each in problems)
-    assert any(each.startswith(f"{where}:8: ") and "unit 'GW'" in each and "'MWh'" in each for each in problems)
+    assert any(each.startswith(f"{where}:3: beam.block_rows: got 'many'") for each in problems)
+    assert any(each.startswith(f"{where}:9: ") and "unit 'K'" in each and "('C', 'F')" in each for each in problems)
+    assert any(each.startswith(f"{where}:11: ") and "unit 'GW'" in each and "'MWh'" in each for each in problems)
     assert not (place.directory / "data").exists()
 
 
@@ -297,13 +298,19 @@ def test_settings_that_cannot_be_read_at_all_exit_with_2(place: Place) -> None:
 
 def test_words_the_command_line_does_not_know_exit_with_2(place: Place) -> None:
     for arguments, what in (
-        (("prepare", "--nonsense"), "No such option: --nonsense"),
+        (("train", "--nonsense"), "No such option: --nonsense"),
         (("nonsense",), "No such command 'nonsense'"),
         (("prepare", "--format", "xml"), "'xml' is not one of 'table', 'json'"),
     ):
         done = place.run(*arguments, code=2)
         assert what in done.stderr.splitlines()[-1]
         assert "--help" in done.stderr
+
+
+def test_options_for_beam_without_a_runner_are_refused(place: Place) -> None:
+    told = place.run("prepare", "--job_endpoint", "localhost:1", code=2).stderr
+    assert "--job_endpoint localhost:1: not an option of prepare" in told
+    assert "--runner before options for Beam" in told
 
 
 def test_a_stage_that_comes_too_early_names_the_one_to_run_first(place: Place, kept: Place) -> None:
@@ -405,7 +412,7 @@ def test_a_full_disk_stops_ingest_and_prepare_whole_and_space_lets_them_finish(k
     )
     ingest = ("ingest", "--weather", "weather.csv")
     says = ("the disk is full", "nothing was half-written. Free some space and run the command again")
-    ballast = fill(small_disk, leave=24 * 1024)
+    ballast = fill(small_disk, leave=12 * 1024)
 
     refused(kept, Case(ingest, says, env=env), data=data)
 

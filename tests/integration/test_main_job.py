@@ -48,7 +48,7 @@ def test_ingest_counts_what_it_rejects_and_keeps_it(promoted: Place, copy_of: Co
     result = place.json("ingest")
 
     assert result["rejected"] == {"load_not_a_number": 1, "nonexistent_local_time": 1, "unparsable_time": 1}
-    letter = pl.read_csv(place.directory / result["dead_letter"])
+    letter = pl.read_csv(place.directory / result["sources"][0]["dead_letter"])
     assert letter.height == 3
     assert "a lot" in "\n".join(letter["raw"])
     assert result["series"] == len(ZONES)
@@ -119,8 +119,9 @@ def test_a_forecast_of_the_stream_equals_one_made_from_the_whole_history_at_once
     champion = Registry.open(replayed.directory / "data" / "registry").champion()
     assert champion is not None
     issue_time = forecasts["issue_time"].min()
-    panel = history_panel(processed, until=issue_time + timedelta(hours=48))
     forecaster = Forecaster.load(champion.directory)
+    until = issue_time + timedelta(hours=48)
+    panel = history_panel(processed, until=until, station_mix=forecaster.station_mix)
 
     series = np.arange(len(panel.series_ids))
     origin = np.full(len(series), panel.index_of(issue_time))

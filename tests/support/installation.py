@@ -23,13 +23,14 @@ FIRST = datetime(2007, 12, 1, tzinfo=UTC)
 CONFIG = {
     "app_config.yaml": "report:\n  title: Three zones\n",
     "pipeline_config.yaml": """
-source:
-  kind: files
-  readings: readings.csv
-  weather: weather.csv
-  holidays: holidays.csv
-  readings_format: {series_id: unique_id, valid_time: ds, load: y, unit: kW, text: {time_zone: Europe/London}}
-  weather_format: {station_id: null, valid_time: ds, temperature: f, unit: F, text: {time_zone: UTC}}
+sources:
+  files:
+    kind: files
+    readings: readings.csv
+    weather: weather.csv
+    holidays: holidays.csv
+    readings_format: {series_id: unique_id, valid_time: ds, load: y, unit: kW, text: {time_zone: Europe/London}}
+    weather_format: {station_id: null, valid_time: ds, temperature: f, unit: F, text: {time_zone: UTC}}
 """,
     "model_config.yaml": """
 network: {width: 32, blocks: 1, encoder_width: 16}

@@ -31,9 +31,10 @@ def main() -> None:
     except Exception as error:
         if os.environ.get("GRIDCAST_DEBUG"):
             raise
+        first_line = str(error).partition("\n")[0]
         sys.stderr.write(
-            f"error: internal fault, {type(error).__name__}: {error}. This is a bug in gridcast; set GRIDCAST_DEBUG=1 "
-            "to see where, and report it.\n"
+            f"error: internal fault, {type(error).__name__}: {first_line}. This is a bug in gridcast; set "
+            "GRIDCAST_DEBUG=1 to see where, and report it.\n"
         )
         sys.exit(1)
 

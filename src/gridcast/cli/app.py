@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from gridcast import __version__
-from gridcast.cli import data, demo, live, look, models
+from gridcast.cli import data, demo, hierarchy, ingest, listen, live, look, models, quality, sources
 
 app = typer.Typer(
     name="gridcast",
@@ -20,6 +20,10 @@ app = typer.Typer(
 )
 
 
+_OPEN = {"ignore_unknown_options": True}
+"""For commands that pass options on to somebody else."""
+
+
 @app.callback(invoke_without_command=True)
 def version(
     show: Annotated[bool, typer.Option("--version", help="Print the version and stop.")] = False,
@@ -32,8 +36,12 @@ def version(
 
 for command in (
     demo.demo,
-    data.ingest,
+    ingest.ingest,
+    listen.listen,
+    sources.sources,
+    hierarchy.hierarchy,
     data.prepare,
+    quality.quality,
     models.train,
     models.backtest,
     models.promote,
@@ -43,4 +51,4 @@ for command in (
     look.report,
     look.status,
 ):
-    app.command(no_args_is_help=False)(command)
+    app.command(context_settings=_OPEN if command is data.prepare else None)(command)

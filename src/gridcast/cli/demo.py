@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from gridcast.cli import data, live, look, models
+from gridcast.cli import data, ingest, live, look, models
 from gridcast.cli.options import ConfigOption, Format, FormatOption
 from gridcast.cli.output import remark, show
 from gridcast.domain.errors import GateRefusedError
@@ -30,7 +30,7 @@ def demo(
 
     began = time.monotonic()
     steps: tuple[tuple[str, Callable[[], object]], ...] = (
-        ("ingest", lambda: data.ingest(config, output=output)),
+        ("ingest", lambda: ingest.ingest(config, output=output)),
         ("prepare", lambda: data.prepare(config, output=output)),
         ("train", lambda: models.train(config, output=output)),
         ("backtest", lambda: models.backtest(config, output=output)),
@@ -50,7 +50,7 @@ def demo(
     here = Installation.open(config)
     champion = here.champion()
     result = Backtest.read(here.workspace.backtest, model_version=champion.version)
-    headline = {} if result is None else dict(result.headline)
+    headline = {} if result is None else {**result.headline, "weather": result.weather}
     seconds = time.monotonic() - began
     remark("")
     show(

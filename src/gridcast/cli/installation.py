@@ -6,7 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import polars as pl
+
 from gridcast.domain.errors import GridcastError, UsageError
+from gridcast.domain.series import Hierarchy
+from gridcast.ingestion.edits import read_edits
 from gridcast.ingestion.raw import first_readings
 from gridcast.settings.load import Settings, load_settings
 from gridcast.store.sqlite import Store
@@ -76,17 +80,32 @@ class Installation:
         """Who judges models, on the configured days or on `days`."""
         from gridcast.workflows.judge_model import Judge
 
-        settings = self.settings.model.backtest
-        return Judge(self.processed(), self.workspace.backtest, days or settings.days, settings.local_hour)
+        settings, weather = self.settings.model.backtest, self.settings.model.weather.known
+        return Judge(self.processed(), self.workspace.backtest, days or settings.days, settings.local_hour, weather)
 
-    def rules(self, processed: Processed) -> CleaningRules:
-        """How the stream cleans: as the batch run did."""
+    def rules(self, processed: Processed | None = None) -> CleaningRules:
+        """How readings are cleaned: by the settings, or with the interval and tree of what the batch run cleaned."""
+        pipeline, since = self.settings.pipeline, first_readings(self.workspace.raw)
+        hierarchy = processed.hierarchy if processed else pipeline.tree(sorted(since))
         return CleaningRules(
-            interval=processed.interval,
-            limits=self.settings.pipeline.quality,
-            hierarchy=processed.hierarchy,
-            series_since=first_readings(self.workspace.raw),
+            interval=processed.interval if processed else pipeline.interval,
+            limits=pipeline.quality.limits,
+            hierarchy=hierarchy,
+            series_since=since,
+            min_completeness=pipeline.hierarchy.min_completeness,
+            series_limits=pipeline.quality.resolve(hierarchy.leaves),
+            edits=self.edits(hierarchy),
+            upsample=pipeline.upsample,
         )
+
+    def edits(self, hierarchy: Hierarchy) -> pl.DataFrame | None:
+        """Loads of measured series that people set (`EDITS`); None if the settings name no file.
+
+        Raises:
+            UsageError: the file is wrong.
+        """
+        file = self.settings.pipeline.quality.edits
+        return None if file is None else read_edits(file, known_series=hierarchy.leaves)
 
 
 def _require_folder(data_dir: Path) -> None:

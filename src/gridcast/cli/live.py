@@ -1,19 +1,17 @@
 """`gridcast stream`, `forecast` and `score`: readings arrive, forecasts go out, and are held to account."""
 
-import contextlib
-import re
-import signal
-import threading
-from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
+from itertools import chain
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from gridcast.cli.options import ConfigOption, DryRunOption, Format, FormatOption
+from gridcast.cli.options import ConfigOption, DryRunOption, Format, FormatOption, duration, moment
 from gridcast.cli.output import progress, show
-from gridcast.domain.errors import UsageError
+from gridcast.cli.stop import stop_asked
+
+_LOOK_EVERY = timedelta(seconds=1)
 
 
 def stream(
@@ -23,6 +21,9 @@ def stream(
     speed: Annotated[
         float | None, typer.Option(min=0.001, help="Times faster than life. [default: as fast as it goes]")
     ] = None,
+    is_live: Annotated[
+        bool, typer.Option("--live", help="Then go on: tick whenever 'gridcast listen' has landed readings.")
+    ] = False,
     output: FormatOption = Format.TABLE,
 ) -> bool:
     """Replay readings through the real-time path: clean them and issue a new forecast at every tick.
@@ -33,33 +34,43 @@ def stream(
     \b
     Examples:
       gridcast stream --last P7D
+      gridcast stream --live
       gridcast stream --last PT6H --speed 3600
     """
     from gridcast.cli.installation import Installation
 
-    span, step = _duration(last), _duration(every)
+    span, step = duration(last), duration(every)
     here = Installation.open(config)
     processed, model = here.processed(), here.champion()
 
     from gridcast.ingestion.raw import read_readings
     from gridcast.pipelines.beam.tick import run_tick
-    from gridcast.workflows.stream_readings import Stream, pacer, replay
+    from gridcast.workflows.stream_readings import CONSUMER, Stream, follow, pacer, replay
 
     start = processed.observed_until - span
     issued: list[datetime] = []
-    with _stop_asked() as stop, here.store() as store, progress("replaying", total=span / step) as tell:
+    with stop_asked() as stop, here.store() as store, progress("replaying", total=span / step) as tell:
         live = Stream(store, here.workspace.store, processed, here.rules(processed), model, run_tick)
         days = here.settings.pipeline.stream.warm_start_days
-        raw = read_readings(here.workspace.raw, start=(store.newest_landed() or start) - timedelta(days=days))
+        begun = store.position(CONSUMER).issue_time or start
+        raw = read_readings(here.workspace.raw, start=begun - timedelta(days=days))
         live.warm_start(raw, start=start, days=days)
         pause = pacer(interval=step, speed=speed, stop=stop)
-        for issue_time in replay(live, raw, start=start, step=step, pause=pause):
+        ticks = replay(live, raw, start=start, step=step, pause=pause)
+        for issue_time in chain(ticks, follow(live, stop=stop, every=_LOOK_EVERY) if is_live else ()):
             issued.append(issue_time)
             tell((issue_time - start) / step, f"{issue_time:%Y-%m-%d %H:%MZ}")
         counts = store.counts()
         newest = store.newest_issue_time()
+        newest_tick = {f"{kind}.{name}": rows for _, kind, name, rows, _ in store.tick_counts(at=newest).iter_rows()}
     show(
-        {"ticks": len(issued), "model_version": model.version, "newest_issue_time": newest, "rows": counts},
+        {
+            "ticks": len(issued),
+            "model_version": model.version,
+            "newest_issue_time": newest,
+            "metrics_of_newest_tick": newest_tick,
+            "rows": counts,
+        },
         last_line=f"{'stopped after' if stop.is_set() else 'replayed'} {len(issued)} ticks with model {model.version}; "
         f"{counts['forecasts']:,} forecast rows in {here.workspace.store}, newest issued for {_time(newest)}.",
         output=output,
@@ -86,23 +97,24 @@ def forecast(
     """
     import polars as pl
 
-    from gridcast.cli.forecast_rows import peaks, require_name, write
+    from gridcast.cli.forecast_rows import peaks
     from gridcast.cli.installation import Installation
+    from gridcast.cli.table_file import require_name, write
     from gridcast.domain.quantiles import QUANTILE_COLUMNS
     from gridcast.features.windows import DAYS_OF_HISTORY
     from gridcast.models.tensorflow.serving import Forecaster
     from gridcast.workflows.issue_forecast import Known, issue_forecast
 
     if to is not None:
-        require_name(to)
+        require_name(to, option="--to")
     here = Installation.open(config)
     processed = here.processed()
     wanted = [each.series_id for each in processed.hierarchy.select(series or processed.hierarchy.ids)]
-    issue_time = processed.observed_until if as_of is None else _moment(as_of)
+    issue_time = processed.observed_until if as_of is None else moment(as_of)
     readings = processed.readings(start=issue_time - timedelta(days=DAYS_OF_HISTORY))
     known = Known(
         readings if as_of is None else readings.filter(pl.col("available_at") <= issue_time),
-        processed.weather(),
+        processed.weather(known_at=None if as_of is None else issue_time),
         processed.holidays(),
         processed.hierarchy,
     )
@@ -143,7 +155,7 @@ def score(
 
     here = Installation.open(config)
     with here.store() as store:
-        points = score_forecasts(store, here.processed(), last=_duration(last))
+        points = score_forecasts(store, here.processed(), last=duration(last))
     by_lead = scorecard(points, by=["lead_bucket"]) if points.height else points
     shown = ("lead_bucket", "forecaster", "n", "pinball_mw", "mae_mw", "coverage_80", "skill_pinball_vs_naive")
     issues = points["issue_time"].n_unique() if points.height else 0
@@ -153,40 +165,6 @@ def score(
         last_line=f"scored {issues} issued forecasts in {here.workspace.store}.",
         output=output,
     )
-
-
-@contextlib.contextmanager
-def _stop_asked() -> Iterator[threading.Event]:
-    """An event that SIGTERM and Ctrl-C set instead of ending the process; afterwards they do as before."""
-    stop = threading.Event()
-    before = {number: signal.signal(number, lambda *_: stop.set()) for number in (signal.SIGTERM, signal.SIGINT)}
-    try:
-        yield stop
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-def _duration(text: str) -> timedelta:
-    found = re.fullmatch(r"P(?:(?P<days>\d+)D)?(?:T(?:(?P<hours>\d+)H)?(?:(?P<minutes>\d+)M)?)?", text)
-    length = (
-        timedelta(**{unit: int(value) for unit, value in found.groupdict().items() if value}) if found else timedelta(0)
-    )
-    if length <= timedelta(0):
-        raise UsageError(f"{text!r} is not a duration; expected ISO 8601 such as P7D, PT1H or PT15M.")
-    return length
-
-
-def _moment(text: str) -> datetime:
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError as error:
-        raise UsageError(f"{text!r} is not a time; expected ISO 8601 such as 2008-06-29T06:00Z.") from error
-    if moment.tzinfo is None:
-        raise UsageError(
-            f"{text!r} has no UTC offset; expected one, such as 2008-06-29T06:00Z or 2008-06-29T06:00-05:00."
-        )
-    return moment.astimezone(UTC)
 
 
 def _time(moment: datetime | None) -> str:

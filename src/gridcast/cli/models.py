@@ -57,6 +57,7 @@ def train(
             )[0],
             on_progress=lambda at: tell(at.done, f"epoch {at.epoch}/{at.epochs}, held-out loss {at.held_out_loss:.4f}"),
             again=again,
+            weather=settings.weather,
         )
     seconds = model.metrics.get("train_seconds", 0.0)
     show(
@@ -78,7 +79,8 @@ def backtest(
 ) -> None:
     """Judge a model on daily origins over the last weeks, against the weekly naive and a linear regression.
 
-    Temperatures are the observed ones (ex-post).
+    Temperatures are the observed ones (ex-post), or those forecast at each origin (ex-ante) if weather.known is
+    as_issued.
 
     \b
     Examples:
@@ -87,6 +89,7 @@ def backtest(
     """
     from gridcast.cli.installation import Installation
     from gridcast.evaluation.scorecard import scorecard
+    from gridcast.workflows.weather_use import WeatherKnown
 
     here = Installation.open(config)
     registry = here.registry()
@@ -94,7 +97,9 @@ def backtest(
     remark(f"judging model {chosen.version} …")
     result, reused = here.judge(days=days).judge(chosen)
     if not reused:
-        figures = {f"backtest_{name}": float(value) for name, value in result.headline.items() if value is not None}
+        kind = "" if result.weather is WeatherKnown.OBSERVED else f"{result.weather}_"
+        known = {name: value for name, value in result.headline.items() if value is not None}
+        figures = {f"backtest_{kind}{name}": float(value) for name, value in known.items()}
         registry.add_metrics(chosen.version, figures)
     by_lead = scorecard(result.points, by=["lead_bucket"])
     shown = ("lead_bucket", "forecaster", "n", "pinball_mw", "mae_mw", "wape", "coverage_80", "skill_pinball_vs_naive")
@@ -105,6 +110,8 @@ def backtest(
             "model_version": chosen.version,
             "reused": reused,
             "origins": len(result.origins),
+            "weather": result.weather,
+            "degraded_share": result.degraded_share,
             "by_lead": by_lead.to_dicts(),
         },
         rows=by_lead.select(shown).rename({"skill_pinball_vs_naive": "skill_vs_naive"}).to_dicts(),
@@ -112,7 +119,8 @@ def backtest(
         f"{', as judged before' if reused else ''}: mean pinball {_figure(head['pinball_model'], '.3f')} MW, "
         f"{_figure(head['skill_pinball_vs_naive'])} below the weekly naive and "
         f"{_figure(head['skill_pinball_vs_linear'])} below the linear baseline; the 80 % band covers "
-        f"{_figure(head['coverage_80'])}; system MAPE {_figure(head['mape_system'], '.2%')}.",
+        f"{_figure(head['coverage_80'])}; system MAPE {_figure(head['mape_system'], '.2%')}; with "
+        f"{result.weather.in_words}{_degraded(result.degraded_share)}.",
         output=output,
     )
 
@@ -164,3 +172,7 @@ def _user() -> str:
 
 def _figure(value: float | None, form: str = ".1%") -> str:
     return "–" if value is None else format(value, form)
+
+
+def _degraded(share: float) -> str:
+    return f", {share:.1%} of the points without" if share else ""

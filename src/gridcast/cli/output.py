@@ -13,22 +13,35 @@ from gridcast.cli.options import Format
 Rows = Sequence[Mapping[str, Any]]
 
 
-def show(result: Mapping[str, Any], *, last_line: str, output: Format, rows: Rows = ()) -> None:
-    """Print one result: as JSON with the last line as `summary`, or as a table of `rows` above the last line."""
+def show(
+    result: Mapping[str, Any],
+    *,
+    last_line: str,
+    output: Format,
+    rows: Rows = (),
+    tables: Mapping[str, Rows] | None = None,
+) -> None:
+    """Print one result: as JSON with the last line as `summary`, or as tables above the last line.
+
+    `rows` is the only table; `tables` are several, by their titles.
+    """
     if output is Format.JSON:
         sys.stdout.write(json.dumps({**result, "summary": last_line}, default=_plain) + "\n")
         return
-    if rows:
-        print_table(rows)
+    for title, each in {"": rows, **(tables or {})}.items():
+        if each:
+            print_table(each, title=title)
     sys.stdout.write(f"{last_line}\n")
 
 
-def print_table(rows: Rows) -> None:
-    """Print rows that share their keys as a table."""
+def print_table(rows: Rows, *, title: str = "") -> None:
+    """Print rows that share their keys as a table, under its title."""
     from rich.console import Console
     from rich.table import Table
 
-    table = Table(box=None, header_style="bold", pad_edge=False)
+    table = Table(
+        box=None, header_style="bold", pad_edge=False, title=title or None, title_justify="left", title_style="bold"
+    )
     for key, value in rows[0].items():
         is_number = isinstance(value, int | float) and not isinstance(value, bool)
         table.add_column(key, justify="right" if is_number else "left")
@@ -44,8 +57,8 @@ def remark(text: str) -> None:
 
 
 @contextlib.contextmanager
-def progress(label: str, *, total: float) -> Iterator[Callable[[float, str], None]]:
-    """A progress bar on standard error; call the result with how much is done and a remark.
+def progress(label: str, *, total: float | None) -> Iterator[Callable[[float, str], None]]:
+    """A progress bar on standard error; call the result with how much is done and a remark. `total` None: unknown.
 
     Where standard error is not a terminal, each new remark is a line instead.
     """
@@ -67,6 +80,11 @@ def progress(label: str, *, total: float) -> Iterator[Callable[[float, str], Non
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task(label, total=total, note="")
         yield lambda done, note: bar.update(task, completed=done, note=note)
+
+
+def counted(counts: Mapping[str, int]) -> str:
+    """Names with their counts, on one line."""
+    return ", ".join(f"{name}: {count:,}" for name, count in counts.items())
 
 
 def _plain(value: object) -> object:

@@ -53,6 +53,20 @@ CLEAN_READINGS: Final = pl.Schema(
 """One row per series and interval, without gaps. `load_mw` is null where `quality` is bad or missing;
 `raw_load_mw` keeps what was received (null if nothing was); `rule` names what changed it, '' if nothing did."""
 
+EDITS: Final = pl.Schema(
+    {
+        "series_id": pl.String(),
+        "start": UTC_TIME,
+        "end": UTC_TIME,
+        "load_mw": pl.Float64(),
+        "author": pl.String(),
+        "reason": pl.String(),
+        "edited_at": UTC_TIME,
+    }
+)
+"""Loads of a series set by a person, for the intervals that start in start ≤ time < end. `load_mw` is null where they
+are marked as bad; `author`, `reason`, `edited_at`: who, why and when."""
+
 WEATHER: Final = pl.Schema(
     {"station_id": pl.String(), "valid_time": UTC_TIME, "temperature_c": pl.Float64(), "available_at": UTC_TIME}
 )

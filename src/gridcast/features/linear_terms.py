@@ -28,8 +28,8 @@ def linear_terms(panel: Panel, *, series: npt.ArrayLike, origin: npt.ArrayLike, 
     parts = [
         _hours_by_day_type(inputs["hour_of_day"], weekday=inputs["weekday"], holiday=inputs["holiday"][..., 0]),
         inputs["holiday"],
-        _hinges(temperature[..., TEMPERATURE_TERMS.index("now")]),
-        _hinges(temperature[..., TEMPERATURE_TERMS.index("mean_24h")]),
+        hinges(temperature[..., TEMPERATURE_TERMS.index("now")]),
+        hinges(temperature[..., TEMPERATURE_TERMS.index("mean_24h")]),
         reference[..., [REFERENCES.index("week_1"), REFERENCES.index("last_day")]],
         _week_mean(inputs["recent_load_mw"][:, -week:], leads=leads),
     ]
@@ -38,13 +38,18 @@ def linear_terms(panel: Panel, *, series: npt.ArrayLike, origin: npt.ArrayLike, 
 
 def _hours_by_day_type(hour_of_day: npt.ArrayLike, *, weekday: npt.ArrayLike, holiday: npt.ArrayLike) -> Floats:
     hour = np.asarray(hour_of_day).astype(np.int64)
-    day = np.asarray(weekday)
-    day_type = np.where((day == 6) | (np.asarray(holiday) > 0.5), 2, np.where(day == 5, 1, 0))
-    one_hot: Floats = np.eye(24 * DAY_TYPES)[day_type * 24 + hour]
+    one_hot: Floats = np.eye(24 * DAY_TYPES)[day_types(weekday, holiday=holiday) * 24 + hour]
     return one_hot
 
 
-def _hinges(temperature_c: Floats) -> Floats:
+def day_types(weekday: npt.ArrayLike, *, holiday: npt.ArrayLike) -> npt.NDArray[np.int64]:
+    """0 for working days, 1 for Saturdays, 2 for Sundays and holidays, in the shape of the weekdays (Monday is 0)."""
+    day = np.asarray(weekday)
+    return np.where((day == 6) | (np.asarray(holiday) > 0.5), 2, np.where(day == 5, 1, 0))
+
+
+def hinges(temperature_c: Floats) -> Floats:
+    """Degrees below each of `KNOTS_BELOW_C` and above each of `KNOTS_ABOVE_C`, (…) → (…, knot)."""
     below = [np.maximum(knot - temperature_c, 0.0) for knot in KNOTS_BELOW_C]
     above = [np.maximum(temperature_c - knot, 0.0) for knot in KNOTS_ABOVE_C]
     return np.stack([*below, *above], axis=-1)

@@ -10,10 +10,15 @@ import polars as pl
 
 from gridcast.domain.errors import GridcastError
 from gridcast.features.day_calendar import DayCalendar, day_calendar
+from gridcast.features.grid_positions import known_positions, positions
+from gridcast.features.station_mix import StationMix, equal_weights, mix_stations
+from gridcast.features.station_reports import reports_on
 from gridcast.features.temperature_terms import temperature_terms
+from gridcast.features.vintages import Vintages, vintages
 
 Floats = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.int32]
+Bools = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -26,10 +31,13 @@ class Panel:
         time: (time,) datetime64[us], regular and gapless; it may reach beyond the newest load.
         load_mw: (series, time).
         known_from: (series, time), first position at which a forecast may look at that load.
-        temperature_c: (time,), °C.
-        temperature_terms_c: (time, term): now and trailing means, see `TEMPERATURE_TERMS`.
         calendar: local calendar terms per time zone.
         zone_of_series: (series,) row of each series in `calendar`.
+        temperature_c: (mix, time), °C, the newest of what is at hand, mixed from stations.
+        temperature_terms_c: (mix, time, term): now and trailing means, see `TEMPERATURE_TERMS`.
+        is_thin: (mix, time), stations with less than half of the mix reported.
+        mix_of_series: (series,) row of each series in the temperatures.
+        vintages: temperatures as they became known; None if windows are to see the newest ones (ex-post).
     """
 
     series_ids: tuple[str, ...]
@@ -37,10 +45,13 @@ class Panel:
     time: npt.NDArray[np.datetime64]
     load_mw: Floats
     known_from: Ints
-    temperature_c: Floats
-    temperature_terms_c: Floats
     calendar: DayCalendar
     zone_of_series: Ints
+    temperature_c: Floats
+    temperature_terms_c: Floats
+    is_thin: Bools
+    mix_of_series: Ints
+    vintages: Vintages | None = None
 
     def index_of(self, moment: datetime) -> int:
         """Position of the interval that starts at `moment`; the end of the grid counts as a position too.
@@ -65,10 +76,44 @@ class Panel:
         """Exclusive end of the grid, UTC."""
         return self.moment(len(self.time))
 
+    @property
+    def zone_of_mix(self) -> Ints:
+        """(mix,) row of each mix in `calendar`: that of the first series that uses it."""
+        _, first = np.unique(self.mix_of_series, return_index=True)
+        zones: Ints = self.zone_of_series[first]
+        return zones
+
     def with_temperature(self, temperature_c: Floats) -> "Panel":
-        """The same panel with another temperature (time,)."""
+        """The same panel with other temperatures (mix, time)."""
         terms = temperature_terms(temperature_c, interval=self.interval)
         return replace(self, temperature_c=temperature_c, temperature_terms_c=terms)
+
+    def with_weather(
+        self, weather: pl.DataFrame, *, station_mix: StationMix | None = None, as_issued: bool = False
+    ) -> "Panel":
+        """The same panel with other weather: `WEATHER` on the grid, or one row per interval without a station.
+
+        Args:
+            weather: valid_time, temperature_c; with station_id, several stations; with available_at, vintages.
+            station_mix: how to mix stations; the plain mean if left out.
+            as_issued: windows see of it only what was known at their origin.
+
+        Raises:
+            GridcastError: a time is off the interval grid.
+        """
+        reports = reports_on(weather, time=self.time, interval=self.interval)
+        if station_mix is None:
+            mixes = equal_weights(series=len(self.series_ids), stations=len(reports.station_ids))
+        else:
+            mixes = station_mix.weights(series_ids=self.series_ids, station_ids=reports.station_ids)
+        mixed = mix_stations(reports.newest(len(self.time)), weights=mixes.weights)
+        known = vintages(reports, weights=mixes.weights, intervals=len(self.time)) if as_issued else None
+        return replace(
+            self.with_temperature(mixed.temperature_c),
+            is_thin=mixed.is_thin,
+            mix_of_series=mixes.mix_of_series,
+            vintages=known,
+        )
 
 
 def panel_from_frames(
@@ -80,18 +125,22 @@ def panel_from_frames(
     interval: timedelta,
     series_ids: Sequence[str],
     until: datetime | None = None,
+    station_mix: StationMix | None = None,
+    as_issued: bool = False,
 ) -> Panel:
     """The panel of `series_ids`, from their first reading to the end of readings and weather, or to `until`.
 
     Args:
         clean_readings: series_id, valid_time, load_mw, available_at; other series are ignored, null loads are missing.
             Without available_at a load is known when its interval ends.
-        weather: valid_time, temperature_c; one row per interval.
+        weather: see `Panel.with_weather`; vintages of each station first to last.
         holidays: date (local), name; none if left out.
         time_zones: series id → IANA zone.
         interval: length of an interval.
         series_ids: the series axis, in this order.
         until: exclusive end of the grid; by default as far as readings or weather reach.
+        station_mix: see `Panel.with_weather`, as is `as_issued`.
+        as_issued: windows see the weather as it was known at their origin.
 
     Raises:
         GridcastError: there is no reading of these series, or a time is off the interval grid.
@@ -102,20 +151,23 @@ def panel_from_frames(
         raise GridcastError(f'no readings of {", ".join(ids)}; expected at least one. Run "gridcast prepare" first.')
     start = readings["valid_time"].min()
     time = _grid(start, _end([readings, weather], interval=interval, until=until), interval=interval)
-    temperature = _temperature_on(time, weather, interval=interval)
     zones = tuple(dict.fromkeys(time_zones[each] for each in ids))
     load, known_from = _load_on(time, readings, series_ids=ids, interval=interval)
-    return Panel(
+    nothing = np.zeros((1, len(time)), dtype=np.float32)
+    bare = Panel(
         series_ids=ids,
         interval=interval,
         time=time,
         load_mw=load,
         known_from=known_from,
-        temperature_c=temperature,
-        temperature_terms_c=temperature_terms(temperature, interval=interval),
         calendar=day_calendar(time, time_zones=zones, holidays=holidays, interval=interval),
         zone_of_series=np.array([zones.index(time_zones[each]) for each in ids], dtype=np.int32),
+        temperature_c=nothing,
+        temperature_terms_c=nothing[..., np.newaxis],
+        is_thin=nothing > 0,
+        mix_of_series=np.zeros(len(ids), dtype=np.int32),
     )
+    return bare.with_weather(weather, station_mix=station_mix, as_issued=as_issued)
 
 
 def _aware(moment: np.datetime64) -> datetime:
@@ -145,19 +197,6 @@ def _naive(moment: object) -> datetime:
     return moment.astimezone(UTC).replace(tzinfo=None)
 
 
-def _positions(times: pl.Series, *, time: npt.NDArray[np.datetime64], interval: timedelta, what: str) -> Ints:
-    since = times.dt.epoch("us").to_numpy() - time[0].astype(np.int64)
-    steps, rest = np.divmod(since, interval // timedelta(microseconds=1))
-    if rest.any():
-        off = times[int(np.flatnonzero(rest)[0])]
-        raise GridcastError(
-            f"{what} at {off}: not on the grid of {interval} from {time[0]}Z; "
-            'expected interval starts only. Run "gridcast prepare" again.'
-        )
-    positions: Ints = steps.astype(np.int32)
-    return positions
-
-
 def _load_on(
     time: npt.NDArray[np.datetime64], readings: pl.DataFrame, *, series_ids: tuple[str, ...], interval: timedelta
 ) -> tuple[Floats, Ints]:
@@ -166,20 +205,11 @@ def _load_on(
     known_from = np.broadcast_to(np.arange(1, len(time) + 1, dtype=np.int32), load.shape).copy()
     order = pl.DataFrame({"series_id": list(series_ids), "row": range(len(series_ids))})
     rows = readings.join(order, on="series_id", how="inner", maintain_order="left")
-    steps = _positions(rows["valid_time"], time=time, interval=interval, what="reading")
+    steps = positions(rows["valid_time"], time=time, interval=interval, what="reading")
     inside = steps < len(time)
     row, step = rows["row"].to_numpy()[inside], steps[inside]
     load[row, step] = rows["load_mw"].cast(pl.Float32).to_numpy()[inside]
     if "available_at" in rows.columns:
-        since = rows["available_at"].dt.epoch("us").to_numpy()[inside] - time[0].astype(np.int64)
-        arrived = -(-since // (interval // timedelta(microseconds=1)))
+        arrived = known_positions(rows["available_at"], time=time, interval=interval)[inside]
         known_from[row, step] = np.maximum(known_from[row, step], arrived)
     return load, known_from
-
-
-def _temperature_on(time: npt.NDArray[np.datetime64], weather: pl.DataFrame, *, interval: timedelta) -> Floats:
-    temperature = np.full(len(time), np.nan, dtype=np.float32)
-    steps = _positions(weather["valid_time"], time=time, interval=interval, what="weather")
-    inside = (steps >= 0) & (steps < len(time))
-    temperature[steps[inside]] = weather["temperature_c"].cast(pl.Float32).to_numpy()[inside]
-    return temperature

@@ -1,56 +1,139 @@
-"""One temperature for a group of series, mixed from the stations around them."""
+"""How much each weather station counts for each series, and the temperature that follows."""
 
-from datetime import timedelta
-from typing import Final
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
-import polars as pl
+import numpy as np
+import numpy.typing as npt
 
-from gridcast.domain.tables import earliest, latest
+from gridcast.domain.errors import GridcastError
 
-LONGEST_STEP: Final = timedelta(hours=3)
-"""Temperatures further apart than this are not interpolated."""
+Floats = npt.NDArray[np.float64]
+Bools = npt.NDArray[np.bool_]
+
+LEAST_WEIGHT = 0.5
+"""A temperature mixed from stations with less of the weight than this is thin: a forecast from it is degraded."""
+_ROUNDING = 1e-6
+_CHUNK = 65_536
 
 
-def mean_over_stations(weather: pl.DataFrame) -> pl.DataFrame:
-    """The plain mean over the stations that reported, one row per interval in order of time.
+class MixWeights(NamedTuple):
+    """A station mix as arrays."""
 
-    Args:
-        weather: rows of `WEATHER`; a station without a temperature does not count.
+    mix_of_series: npt.NDArray[np.int32]
+    """(series,), row of each series in `weights`."""
+    weights: Floats
+    """(mix, station); a row adds up to less than one where its stations are not among those asked for."""
 
-    Returns:
-        `valid_time` (UTC) and `temperature_c`; an interval no station reported is absent.
+
+class MixedTemperature(NamedTuple):
+    """Temperatures of mixes, both (mix, …)."""
+
+    temperature_c: npt.NDArray[np.float32]
+    """°C; NaN where no station reported."""
+    is_thin: Bools
+    """Stations with less than `LEAST_WEIGHT` of the mix reported."""
+
+
+@dataclass(frozen=True, slots=True)
+class StationMix:
+    """Weights of stations, shared by the series that mix alike.
+
+    Attributes:
+        mixes: station id → weight, from 0 to 1 with the sum 1. The first is for series that are not named.
+        of_series: series id → position in `mixes`.
+
+    Raises:
+        GridcastError: a mix has other weights, or a series a mix that is not there.
     """
-    return (
-        weather.drop_nulls("temperature_c")
-        .sort("valid_time", "station_id")
-        .group_by("valid_time", maintain_order=True)
-        .agg(pl.col("temperature_c").mean())
-    )
+
+    mixes: tuple[Mapping[str, float], ...]
+    of_series: Mapping[str, int]
+
+    def __post_init__(self) -> None:
+        for mix in self.mixes:
+            if not (all(weight >= 0 for weight in mix.values()) and math.isclose(sum(mix.values()), 1, abs_tol=1e-6)):
+                raise GridcastError(f"station mix {dict(mix)}: expected weights from 0 to 1 that add up to 1.")
+        if not self.mixes or any(not 0 <= row < len(self.mixes) for row in self.of_series.values()):
+            raise GridcastError(
+                f"station mix of {len(self.of_series)} series: expected each to name one of {len(self.mixes)} mixes."
+            )
+
+    def of(self, series_id: str) -> Mapping[str, float]:
+        """The weights for a series: station id → weight."""
+        return self.mixes[self.of_series.get(series_id, 0)]
+
+    def weights(self, *, series_ids: Sequence[str], station_ids: Sequence[str]) -> MixWeights:
+        """The mixes these series use, over these stations."""
+        used, rows = np.unique([self.of_series.get(each, 0) for each in series_ids], return_inverse=True)
+        weights = [[self.mixes[mix].get(station, 0.0) for station in station_ids] for mix in used]
+        return MixWeights(rows.astype(np.int32), np.array(weights, dtype=np.float64).reshape(len(used), -1))
+
+    def to_facts(self) -> dict[str, Any]:
+        """What JSON can carry; see `from_facts`."""
+        return {"mixes": [dict(mix) for mix in self.mixes], "series": dict(self.of_series)}
+
+    @classmethod
+    def from_facts(cls, facts: Mapping[str, Any]) -> "StationMix":
+        """The mix that `to_facts` wrote.
+
+        Raises:
+            GridcastError: the facts are not those of a mix.
+        """
+        try:
+            mixes = tuple({str(name): float(weight) for name, weight in mix.items()} for mix in facts["mixes"])
+            return cls(mixes, {str(name): int(row) for name, row in facts["series"].items()})
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise GridcastError(
+                f"station mix {facts!r:.80} cannot be read ({type(error).__name__}: {error}); expected mixes and "
+                'series as "gridcast train" writes them.'
+            ) from error
 
 
-def on_grid(temperature: pl.DataFrame, *, interval: timedelta, time_zone: str) -> pl.DataFrame:
-    """Temperatures on the intervals of the loads: finer ones averaged, coarser ones interpolated.
+def plain_mix(station_ids: Sequence[str]) -> StationMix:
+    """Every station counts alike, for every series.
 
-    Args:
-        temperature: `valid_time` (UTC) and `temperature_c`, one row per time, ascending.
-        interval: length of an interval; intervals are counted from local midnight.
-        time_zone: whose midnight.
-
-    Returns:
-        The same columns, one row per interval; one between neighbours further apart than `LONGEST_STEP` is absent.
+    >>> plain_mix(["a", "b"]).of("zone_01")
+    {'a': 0.5, 'b': 0.5}
     """
-    if temperature.is_empty():
-        return temperature
-    local = pl.col("valid_time").dt.convert_time_zone(time_zone).dt.truncate(interval).dt.convert_time_zone("UTC")
-    averaged = temperature.group_by(local.alias("valid_time"), maintain_order=True).agg(pl.col("temperature_c").mean())
-    first, last = earliest(averaged["valid_time"]), latest(averaged["valid_time"])
-    grid = pl.datetime_range(first, last, interval, time_unit="us", time_zone="UTC", eager=True).alias("valid_time")
-    known = averaged.with_columns(pl.col("valid_time").alias("at"))
-    between = pl.col("at").backward_fill() - pl.col("at").forward_fill() <= LONGEST_STEP
-    return (
-        grid.to_frame()
-        .join(known, on="valid_time", how="left", maintain_order="left")
-        .with_columns(pl.col("temperature_c").interpolate(), between.alias("is_near"))
-        .filter("is_near")
-        .select("valid_time", "temperature_c")
-    )
+    return StationMix((dict.fromkeys(station_ids, 1 / len(station_ids)),), {})
+
+
+def equal_weights(*, series: int, stations: int) -> MixWeights:
+    """One mix for all series in which every station counts alike."""
+    return MixWeights(np.zeros(series, dtype=np.int32), np.full((1, stations), 1 / max(stations, 1)))
+
+
+def mix_stations(station_temperature_c: Floats, *, weights: Floats) -> MixedTemperature:
+    """Temperatures of stations (station, k), °C, mixed by weights (mix, station) → (mix, k).
+
+    Weights are taken among the stations that reported. Where none of a mix did, the plain mean of all others stands in.
+
+    >>> mix_stations(np.array([[10.0, np.nan], [20.0, 24.0]]), weights=np.array([[0.75, 0.25]]))
+    MixedTemperature(temperature_c=array([[12.5, 24. ]], dtype=float32), is_thin=array([[False,  True]]))
+    """
+    count = station_temperature_c.shape[1]
+    mixed = np.full((len(weights), count), np.nan, dtype=np.float32)
+    is_thin = np.ones(mixed.shape, dtype=np.bool_)
+    for first in range(0, count, _CHUNK):
+        part = slice(first, first + _CHUNK)
+        mixed[:, part], is_thin[:, part] = _mixed(station_temperature_c[:, part], weights)
+    return MixedTemperature(mixed, is_thin)
+
+
+def _mixed(temperature_c: Floats, weights: Floats) -> tuple[Floats, Bools]:
+    """Added up station by station, so that a value does not depend on what stands beside it."""
+    total, share = np.zeros((2, len(weights), temperature_c.shape[1]))
+    everywhere, reports = np.zeros((2, temperature_c.shape[1]))
+    for station, values in enumerate(temperature_c):
+        is_there = np.isfinite(values)
+        value = np.where(is_there, values, 0.0)
+        total += weights[:, station, np.newaxis] * value
+        share += weights[:, station, np.newaxis] * is_there
+        everywhere += value
+        reports += is_there
+    others = np.where(reports > 0, everywhere / np.maximum(reports, 1), np.nan)
+    mixed = np.where(share > _ROUNDING, total / np.maximum(share, _ROUNDING), others)
+    return mixed, share < LEAST_WEIGHT - _ROUNDING

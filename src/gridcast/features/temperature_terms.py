@@ -13,7 +13,7 @@ TEMPERATURE_TERMS = ("now", *(f"mean_{window // timedelta(hours=1)}h" for window
 
 
 def temperature_terms(temperature_c: Floats, *, interval: timedelta) -> Floats:
-    """Temperature now and its trailing means, °C: (time,) → (time, term), terms as in `TEMPERATURE_TERMS`.
+    """Temperature now and its trailing means, °C: (…, time) → (…, time, term), terms as in `TEMPERATURE_TERMS`.
 
     A mean is taken over the observed values of its window and is NaN if there are none.
     """
@@ -22,20 +22,21 @@ def temperature_terms(temperature_c: Floats, *, interval: timedelta) -> Floats:
 
 
 def trailing_mean(values: Floats, *, window: int) -> Floats:
-    """Mean of the last `window` values up to and including each, over observed values: (time,) → (time,).
+    """Mean of the last `window` values up to and including each, over observed values: (…, time) → (…, time).
 
     >>> trailing_mean(np.array([1.0, np.nan, 3.0, 5.0], dtype=np.float32), window=2)
     array([1., 1., 3., 4.], dtype=float32)
     """
     observed = np.isfinite(values)
-    total = _window_sum(np.where(observed, values, 0.0).astype(np.float64), window)
-    count = _window_sum(observed.astype(np.float64), window)
-    mean = np.where(count > 0.5, total / np.maximum(count, 1.0), np.nan)
+    total = _window_sum(np.where(observed, values, np.float32(0.0)), window)
+    count = _window_sum(observed, window)
+    mean = np.where(count > 0, total / np.maximum(count, 1), np.nan)
     return mean.astype(np.float32)
 
 
-def _window_sum(values: npt.NDArray[np.float64], window: int) -> npt.NDArray[np.float64]:
-    running = np.concatenate([np.zeros(1), np.cumsum(values)])
-    ends = np.arange(1, len(values) + 1)
-    total: npt.NDArray[np.float64] = running[ends] - running[np.maximum(ends - window, 0)]
+def _window_sum(values: npt.NDArray[np.generic], window: int) -> npt.NDArray[np.float64]:
+    total: npt.NDArray[np.float64] = np.cumsum(values, axis=-1, dtype=np.float64)
+    width = min(window, total.shape[-1])
+    before = total[..., : total.shape[-1] - width].copy()
+    total[..., width:] -= before
     return total

@@ -8,6 +8,7 @@ import numpy.typing as npt
 
 from gridcast.domain.errors import GridcastError
 from gridcast.features.day_calendar import LAG_DAYS
+from gridcast.features.known_temperature import terms_at
 from gridcast.features.panel import Panel
 
 Floats = npt.NDArray[np.float32]
@@ -40,7 +41,7 @@ def window_inputs(panel: Panel, *, series: npt.ArrayLike, origin: npt.ArrayLike,
     """Raw inputs of a batch of windows; window i forecasts `series[i]` from position `origin[i]` on, `leads` intervals.
 
     Loads at or after an origin, and those that became available later, influence nothing. Temperatures of the
-    horizon are known-future covariates.
+    horizon are known-future covariates; a panel with vintages gives those that were known at the origin.
     MW and °C, NaN = missing; `series` holds 1 + the panel's row (0 stands for a series unknown to the model).
     Shapes: see `input_shapes`.
 
@@ -54,6 +55,8 @@ def window_inputs(panel: Panel, *, series: npt.ArrayLike, origin: npt.ArrayLike,
     reference = reference_positions(panel, series=rows, origin=origins, leads=leads)
     known = reference >= 0
     at = np.where(known, reference, 0)
+    asked = np.concatenate([valid[..., np.newaxis], reference], axis=-1)
+    terms = terms_at(panel, series=rows, origin=origins, position=asked, leads=leads)
     issued = origins[:, np.newaxis, np.newaxis]
     by_zone, calendar = zone[:, np.newaxis], panel.calendar
     by_zone_too = zone[:, np.newaxis, np.newaxis]
@@ -64,9 +67,9 @@ def window_inputs(panel: Panel, *, series: npt.ArrayLike, origin: npt.ArrayLike,
         "weekday": calendar.weekday[by_zone, valid],
         "day_of_year": calendar.day_of_year[by_zone, valid],
         "holiday": calendar.holiday[by_zone, valid],
-        "temperature_c": panel.temperature_terms_c[valid],
+        "temperature_c": terms[:, :, 0],
         "reference_load_mw": known_load(panel, series=rows[:, np.newaxis, np.newaxis], at=reference, origin=issued),
-        "reference_temperature_c": np.where(known[..., np.newaxis], panel.temperature_terms_c[at], np.float32(np.nan)),
+        "reference_temperature_c": terms[:, :, 1:],
         "reference_weekday": np.where(known, calendar.weekday[by_zone_too, at], 0),
         "reference_holiday": np.where(known, calendar.holiday[by_zone_too, at, 0], np.float32(0.0)),
     }
@@ -154,7 +157,8 @@ def usable_windows(
     """Every series and origin, start ≤ origin and origin + leads ≤ stop, with enough observed to learn from.
 
     At least `observed_share` of the last week before the origin, of the horizon's loads and of its temperatures has
-    to be observed. Origins are `every` intervals apart and leave `RECENT_DAYS` of history before them.
+    to be observed; of a panel with vintages, all of the horizon's temperatures must have been known at the origin.
+    Origins are `every` intervals apart and leave `RECENT_DAYS` of history before them.
     """
     per_day = intervals_per_day(panel.interval)
     end = len(panel.time) if stop is None else stop
@@ -162,15 +166,25 @@ def usable_windows(
     if not len(origins):
         return Windows(np.zeros(0, dtype=np.int32), np.zeros(0, dtype=np.int32))
     load = _observed_counts(panel.load_mw)
-    weather = _observed_counts(panel.temperature_c[np.newaxis])
     week = 7 * per_day
     usable = (
         (load[:, origins] - load[:, origins - week] >= observed_share * week)
         & (load[:, origins + leads] - load[:, origins] >= observed_share * leads)
-        & (weather[:, origins + leads] - weather[:, origins] >= observed_share * leads)
+        & _has_weather(panel, origins, leads=leads, observed_share=observed_share)[panel.mix_of_series]
     )
     rows, columns = np.nonzero(usable)
     return Windows(rows.astype(np.int32), origins[columns])
+
+
+def _has_weather(panel: Panel, origins: Ints, *, leads: int, observed_share: float) -> npt.NDArray[np.bool_]:
+    """Whether the horizon of each origin has temperatures to learn from, (mix, origin)."""
+    if panel.vintages is not None:
+        last = np.lib.stride_tricks.sliding_window_view(panel.vintages.whole_from, leads, axis=1).max(axis=-1)
+        was_known: npt.NDArray[np.bool_] = last[:, origins] <= origins
+        return was_known
+    weather = _observed_counts(panel.temperature_c)
+    enough: npt.NDArray[np.bool_] = weather[:, origins + leads] - weather[:, origins] >= observed_share * leads
+    return enough
 
 
 def _observed_counts(values: Floats) -> npt.NDArray[np.int64]:

@@ -30,7 +30,7 @@ def write_files(contents: Mapping[Path, bytes], *, scratch: Path) -> None:
         for target, temporary in staged.items():
             temporary.replace(target)
         for folder in folders:
-            _sync_folder(folder)
+            sync_folder(folder)
     except OSError as error:
         raise disk_error(error, scratch) from error
     finally:
@@ -52,16 +52,17 @@ def disk_error(error: OSError, path: Path) -> GridcastError:
     )
 
 
-def _write_synced(path: Path, content: bytes) -> None:
-    with path.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
+    """What was renamed in `folder` outlives a power failure."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def _write_synced(path: Path, content: bytes) -> None:
+    with path.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())

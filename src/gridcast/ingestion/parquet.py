@@ -1,4 +1,4 @@
-"""Parquet files of gridcast's own: written or refused as one, read back or named when damaged."""
+"""Parquet files: the user's as tables; gridcast's own written or refused as one, named when damaged."""
 
 import contextlib
 import io
@@ -6,9 +6,13 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
+from polars import selectors as cs
 
 from gridcast.domain.errors import GridcastError
 from gridcast.ingestion.atomic import disk_error
+from gridcast.ingestion.tabular.columns import DEAD_ROWS, ROW, Table, unique_names
 
 
 def to_parquet(frame: pl.DataFrame) -> bytes:
@@ -30,6 +34,27 @@ def write_parquet(frame: pl.DataFrame, path: Path) -> None:
         path.write_bytes(content)
     except OSError as error:
         raise disk_error(error, path) from error
+
+
+def read_table(file: Path) -> Table:
+    """Every row of a user's Parquet file; columns of lists, structures or bytes are left out.
+
+    Raises:
+        GridcastError: it is not a whole Parquet file.
+    """
+    try:
+        table = pq.ParquetFile(file, page_checksum_verification=True).read()
+        table.validate(full=True)
+        columns = dict(zip(unique_names(table.column_names), map(pl.from_arrow, table.columns), strict=True))
+        numbered = pl.DataFrame(columns).with_row_index(ROW, offset=1)
+    except (pa.ArrowException, pl.exceptions.PolarsError, OSError, UnicodeDecodeError) as error:
+        raise GridcastError(f"{file}: not a whole Parquet file ({error}); copy or export it again.") from error
+    texts = cs.by_dtype(pl.Null) | cs.categorical() | cs.enum()
+    rows = numbered.select(~(cs.nested() | cs.binary() | cs.object())).with_columns(texts.cast(pl.String))
+    names = zip(table.column_names, columns, strict=True)
+    return Table(
+        tuple(name for name, own in names if own in rows.columns), rows.cast({ROW: pl.Int64}), DEAD_ROWS.to_frame()
+    )
 
 
 @contextlib.contextmanager

@@ -1,48 +1,38 @@
-"""The raw folder: readings, weather and holidays as received, one Parquet file per month (UTC) and source.
+"""The raw folder: readings, weather and holidays as received.
 
-Layout: readings/month=YYYY-MM/<source>.parquet, weather/month=YYYY-MM/<source>.parquet, holidays.parquet,
-dead_letter/<source>.csv.
+Layout: readings/month=YYYY-MM/<source>.parquet of a source that is replaced as a whole, <source>-<batch>.parquet of one
+that appends (months are UTC, batches count upwards over all sources); the same below weather/ and, without months,
+holidays/; dead_letter/<source>.csv; positions/<source>.json with the newest batch that is kept: no later one counts.
 """
 
+import contextlib
 import hashlib
-import re
-from collections.abc import Container
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Any, Final
 
 import polars as pl
 
-from gridcast.domain.errors import UsageError
 from gridcast.domain.tables import HOLIDAYS, READINGS, WEATHER
-from gridcast.ingestion.atomic import write_files
+from gridcast.ingestion import raw_layout as layout
+from gridcast.ingestion.atomic import disk_error, sync_folder, write_files
 from gridcast.ingestion.parquet import parquet_read, to_parquet
+from gridcast.ingestion.source import Batch
 
-_READINGS: Final = "readings"
-_WEATHER: Final = "weather"
-_HOLIDAYS: Final = "holidays.parquet"
 _REMEDY: Final = 'run "gridcast ingest" again'
-_SOURCE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
-
-
-class Written(NamedTuple):
-    """Rows and months (YYYY-MM, UTC) a source now holds, and the SHA-256 of its files."""
-
-    rows: int
-    months: tuple[str, ...]
-    sha256: str
 
 
 def write_source(
     directory: Path,
     *,
     source: str,
-    readings: pl.DataFrame,
-    weather: pl.DataFrame,
-    holidays: pl.DataFrame,
-    dead: pl.DataFrame,
+    readings: pl.DataFrame | None = None,
+    weather: pl.DataFrame | None = None,
+    holidays: pl.DataFrame | None = None,
+    dead: pl.DataFrame | None = None,
 ) -> Path | None:
-    """Replace all that `source` had, its dead letters too, and the holidays: everything or nothing.
+    """Replace all that `source` had, its dead letters too: everything or nothing. None stands for no rows.
 
     Returns:
         The dead-letter file, if there are dead rows.
@@ -51,186 +41,197 @@ def write_source(
         GridcastError: the disk is full; nothing was changed.
         UsageError: the source's name cannot be a file name.
     """
-    name, letter = f"{_checked(source)}.parquet", _dead_letter(directory, source)
-    months = {
-        directory / _READINGS: _by_month(readings.select(READINGS.names()).cast(READINGS)),
-        directory / _WEATHER: _by_month(weather.select(WEATHER.names()).cast(WEATHER)),
-    }
-    files = {folder / month / name: content for folder, each in months.items() for month, content in each.items()}
-    files[directory / _HOLIDAYS] = _holidays_file(holidays)
-    if dead.height:
-        files[letter] = dead.write_csv().encode()
-    write_files(files, scratch=_scratch(directory, f"all-{source}"))
-    for folder, each in months.items():
-        _drop_other_months(folder, name=name, kept=each)
-    if dead.height:
-        return letter
-    letter.unlink(missing_ok=True)
-    return None
+    batch = Batch.of(position="", readings=readings, weather=weather, holidays=holidays, dead=dead)
+    files = _files_of_batch(directory, batch, source=source, number=0)
+    write_files(files, scratch=layout.scratch(directory, source=source))
+    layout.position_path(directory, source=source).unlink(missing_ok=True)
+    _remove(path for path in layout.files_of(directory, source=source) if path not in files)
+    return _letter(files, directory, source=source, number=0)
 
 
-def write_readings(readings: pl.DataFrame, *, directory: Path, source: str) -> Written:
-    """Replace everything `source` had among the raw readings (READINGS, order kept); other sources stay.
+def append_batch(directory: Path, *, source: str, batch: Batch) -> Path | None:
+    """Add a batch to what `source` has; it counts as a whole once its position is written, or not at all.
+
+    What an interrupted call left behind is removed by the next one of the same source.
+
+    Returns:
+        The dead-letter file, if there are dead rows.
 
     Raises:
-        GridcastError: the disk is full; nothing is half-written.
+        GridcastError: the disk is full; nothing was changed.
         UsageError: the source's name cannot be a file name.
     """
-    return _write_months(
-        readings.select(READINGS.names()).cast(READINGS), directory=directory, kind=_READINGS, source=source
-    )
+    kept = layout.newest_kept(directory)
+    number = 1 + max((each.batch for each in kept.values()), default=0)
+    newest = kept[source].batch if source in kept else 0
+    files = _files_of_batch(directory, batch, source=source, number=number)
+    position = layout.position_text(layout.Kept(number, batch.position))
+    scratch = layout.scratch(directory, source=source)
+    with _unfinished(directory, source=source) as was_cut_off:
+        if was_cut_off:
+            _remove(path for path in layout.files_of(directory, source=source) if layout.is_newer(path, than=newest))
+        write_files(files, scratch=scratch)
+        write_files({layout.position_path(directory, source=source): position}, scratch=scratch)
+    return _letter(files, directory, source=source, number=number)
 
 
-def write_weather(weather: pl.DataFrame, *, directory: Path, source: str) -> Written:
-    """Replace everything `source` had among the raw weather (WEATHER); see write_readings."""
-    return _write_months(
-        weather.select(WEATHER.names()).cast(WEATHER), directory=directory, kind=_WEATHER, source=source
-    )
+def position_of(directory: Path, source: str) -> str | None:
+    """Where `source` goes on after its newest kept batch; None before its first."""
+    kept = layout.newest_kept(directory).get(source)
+    return None if kept is None else kept.position
 
 
-def write_holidays(holidays: pl.DataFrame, *, directory: Path) -> Written:
-    """Replace the holidays (HOLIDAYS).
+def read_readings(
+    directory: Path,
+    *,
+    start: datetime | None = None,
+    end: datetime | None = None,
+    series: tuple[str, str] | None = None,
+) -> pl.DataFrame:
+    """Raw READINGS with start ≤ valid time < end, month by month, in order of arrival; only those months are opened.
 
-    Raises:
-        GridcastError: the disk is full; nothing is half-written.
+    `series`: only ids from the first of the two to the second, in alphabetical order.
     """
-    content = _holidays_file(holidays)
-    write_files({directory / _HOLIDAYS: content}, scratch=_scratch(directory, "holidays"))
-    return Written(holidays.height, (), hashlib.sha256(content).hexdigest())
-
-
-def write_dead_rows(dead: pl.DataFrame, *, directory: Path, source: str) -> Path | None:
-    """Replace the dead-letter file of `source` by these rows, whatever their columns; no rows, no file.
-
-    Raises:
-        GridcastError: the disk is full; nothing is half-written.
-    """
-    path = _dead_letter(directory, _checked(source))
-    if dead.is_empty():
-        path.unlink(missing_ok=True)
-        return None
-    write_files({path: dead.write_csv().encode()}, scratch=_scratch(directory, f"dead-{source}"))
-    return path
-
-
-def read_readings(directory: Path, *, start: datetime | None = None, end: datetime | None = None) -> pl.DataFrame:
-    """Raw READINGS with start ≤ valid time < end, month by month, sources by name; only those months are opened."""
-    return _read_months(directory / _READINGS, schema=READINGS, start=start, end=end)
+    wanted = None if series is None else pl.col("series_id").is_between(pl.lit(series[0]), pl.lit(series[1]))
+    return _read_months(directory, layout.READINGS, schema=READINGS, start=start, end=end, wanted=wanted)
 
 
 def read_weather(directory: Path, *, start: datetime | None = None, end: datetime | None = None) -> pl.DataFrame:
     """Raw WEATHER with start ≤ valid time < end; see read_readings."""
-    return _read_months(directory / _WEATHER, schema=WEATHER, start=start, end=end)
+    return _read_months(directory, layout.WEATHER, schema=WEATHER, start=start, end=end)
 
 
 def read_holidays(directory: Path) -> pl.DataFrame:
-    """HOLIDAYS, without rows when none were ingested."""
-    path = directory / _HOLIDAYS
-    with parquet_read([path], remedy=_REMEDY):
-        return pl.read_parquet(path) if path.exists() else HOLIDAYS.to_frame()
+    """HOLIDAYS of all sources by date, without rows when none were ingested."""
+    files = layout.holiday_files(directory)
+    with parquet_read(files, remedy=_REMEDY):
+        parts = [pl.read_parquet(path) for path in files]
+    return pl.concat([HOLIDAYS.to_frame(), *parts]).unique(maintain_order=True).sort("date", maintain_order=True)
 
 
 def sources(directory: Path) -> set[str]:
-    """Names of the sources whose readings lie in the folder."""
-    return {path.stem for path in _files(directory / _READINGS)}
+    """Names of the sources whose readings or weather lie in the folder."""
+    return {
+        layout.owner(path) for kind in (layout.READINGS, layout.WEATHER) for path in layout.month_files(directory, kind)
+    }
 
 
 def first_readings(directory: Path) -> dict[str, datetime]:
     """Time of each series' first raw reading."""
-    files = _files(directory / _READINGS)
-    if not files:
-        return {}
-    with parquet_read(files, remedy=_REMEDY):
-        firsts = pl.scan_parquet(files).group_by("series_id").agg(pl.col("valid_time").min()).collect()
-    return dict(firsts.sort("series_id").iter_rows())
+    return _per_series(directory, pl.col("valid_time").min())
+
+
+def reading_counts(directory: Path) -> dict[str, int]:
+    """How many raw readings each series has, series in alphabetical order."""
+    return _per_series(directory, pl.len())
 
 
 def last_reading(directory: Path) -> datetime | None:
     """Time of the newest raw reading of any series."""
-    files = _files(directory / _READINGS)
+    files = layout.month_files(directory, layout.READINGS)
     if not files:
         return None
     with parquet_read(files, remedy=_REMEDY):
-        newest: datetime | None = pl.scan_parquet(files).select(pl.col("valid_time").max()).collect().item()
+        newest: datetime | None = _scan(files).select(pl.col("valid_time").max()).collect().item()
     return newest
 
 
 def data_hash(directory: Path) -> str:
     """SHA-256 over names and contents of all readings, weather and holidays; equal for equal data, wherever it lies."""
-    files = [*_files(directory / _READINGS), *_files(directory / _WEATHER), *directory.glob(_HOLIDAYS)]
-    return _sha256({path.relative_to(directory).as_posix(): path.read_bytes() for path in files})
+    kinds = [path for kind in (layout.READINGS, layout.WEATHER) for path in layout.month_files(directory, kind)]
+    digest = hashlib.sha256()
+    for path in sorted([*kinds, *layout.holiday_files(directory)]):
+        digest.update(path.relative_to(directory).as_posix().encode() + b"\0")
+        digest.update(hashlib.sha256(path.read_bytes()).digest())
+    return digest.hexdigest()
 
 
-def _write_months(frame: pl.DataFrame, *, directory: Path, kind: str, source: str) -> Written:
-    name = f"{_checked(source)}.parquet"
-    contents = _by_month(frame)
-    write_files(
-        {directory / kind / month / name: content for month, content in contents.items()},
-        scratch=_scratch(directory, f"{kind}-{source}"),
-    )
-    _drop_other_months(directory / kind, name=name, kept=contents)
-    return Written(frame.height, tuple(month.removeprefix("month=") for month in contents), _sha256(contents))
+def _files_of_batch(directory: Path, batch: Batch, *, source: str, number: int) -> dict[Path, bytes]:
+    name = f"{layout.stem(source, batch=number)}.parquet"
+    months = {
+        layout.READINGS: _by_month(batch.readings.select(READINGS.names()).cast(READINGS)),
+        layout.WEATHER: _by_month(batch.weather.select(WEATHER.names()).cast(WEATHER)),
+    }
+    files = {directory / kind / month / name: data for kind, each in months.items() for month, data in each.items()}
+    if batch.holidays.height:
+        rows = batch.holidays.select(HOLIDAYS.names()).cast(HOLIDAYS).sort("date", maintain_order=True)
+        files[directory / layout.HOLIDAYS / name] = to_parquet(rows)
+    if batch.dead.height:
+        files[layout.dead_letter(directory, source=source, batch=number)] = batch.dead.write_csv().encode()
+    return files
+
+
+@contextlib.contextmanager
+def _unfinished(directory: Path, *, source: str) -> Iterator[bool]:
+    """Whether the last block of this kind was cut off; a mark on disk tells the next one."""
+    mark = layout.scratch(directory, source=f"{source}.unfinished")
+    was_cut_off = mark.exists()
+    try:
+        mark.mkdir(parents=True, exist_ok=True)
+        sync_folder(mark.parent)
+    except OSError as error:
+        raise disk_error(error, mark) from error
+    yield was_cut_off
+    with contextlib.suppress(OSError):
+        mark.rmdir()
+        mark.parent.rmdir()
+
+
+def _letter(files: Mapping[Path, bytes], directory: Path, *, source: str, number: int) -> Path | None:
+    path = layout.dead_letter(directory, source=source, batch=number)
+    return path if path in files else None
 
 
 def _by_month(frame: pl.DataFrame) -> dict[str, bytes]:
     """Folder name to file content, rows by series or station and time."""
     labelled = frame.sort(frame.columns[0], "valid_time", maintain_order=True).with_columns(
-        _month("valid_time").alias("month")
+        _month(pl.col("valid_time")).alias("month")
     )
     months = labelled.partition_by("month", as_dict=True, include_key=False)
     return {f"month={month}": to_parquet(part) for (month,), part in sorted(months.items())}
 
 
-def _drop_other_months(folder: Path, *, name: str, kept: Container[str]) -> None:
-    for path in _files(folder):
-        if path.name == name and path.parent.name not in kept:
-            path.unlink()
-
-
-def _holidays_file(holidays: pl.DataFrame) -> bytes:
-    return to_parquet(holidays.select(HOLIDAYS.names()).cast(HOLIDAYS).sort("date", maintain_order=True))
-
-
-def _read_months(folder: Path, *, schema: pl.Schema, start: datetime | None, end: datetime | None) -> pl.DataFrame:
+def _read_months(
+    directory: Path,
+    kind: str,
+    *,
+    schema: pl.Schema,
+    start: datetime | None,
+    end: datetime | None,
+    wanted: pl.Expr | None = None,
+) -> pl.DataFrame:
     first, last = (None if time is None else f"month={pl.select(_month(pl.lit(time))).item()}" for time in (start, end))
     files = [
         path
-        for path in _files(folder)
+        for path in layout.month_files(directory, kind)
         if (first is None or path.parent.name >= first) and (last is None or path.parent.name <= last)
     ]
     if not files:
         return schema.to_frame()
-    rows = pl.concat([pl.scan_parquet(path) for path in files])
+    rows = _scan(files)
+    rows = rows if wanted is None else rows.filter(wanted)
     rows = rows if start is None else rows.filter(pl.col("valid_time") >= start)
     with parquet_read(files, remedy=_REMEDY):
         return (rows if end is None else rows.filter(pl.col("valid_time") < end)).collect()
 
 
-def _month(time: str | pl.Expr) -> pl.Expr:
-    column = pl.col(time) if isinstance(time, str) else time
-    return column.dt.convert_time_zone("UTC").dt.strftime("%Y-%m")
+def _per_series(directory: Path, figure: pl.Expr) -> dict[str, Any]:
+    files = layout.month_files(directory, layout.READINGS)
+    if not files:
+        return {}
+    with parquet_read(files, remedy=_REMEDY):
+        figures = _scan(files).group_by("series_id").agg(figure).collect()
+    return dict(figures.sort("series_id").iter_rows())
 
 
-def _files(folder: Path) -> list[Path]:
-    return sorted(folder.glob("month=*/*.parquet"))
+def _scan(files: list[Path]) -> pl.LazyFrame:
+    return pl.scan_parquet(files, hive_partitioning=False)
 
 
-def _sha256(contents: dict[str, bytes]) -> str:
-    digest = hashlib.sha256()
-    for name, content in sorted(contents.items()):
-        digest.update(name.encode() + b"\0" + hashlib.sha256(content).digest())
-    return digest.hexdigest()
+def _month(time: pl.Expr) -> pl.Expr:
+    return time.dt.convert_time_zone("UTC").dt.strftime("%Y-%m")
 
 
-def _dead_letter(directory: Path, source: str) -> Path:
-    return directory / "dead_letter" / f"{source}.csv"
-
-
-def _scratch(directory: Path, name: str) -> Path:
-    return directory / ".writing" / name
-
-
-def _checked(source: str) -> str:
-    if not _SOURCE.fullmatch(source):
-        raise UsageError(f"source {source!r}: expected letters, digits, '.', '_' and '-' only, as it names files.")
-    return source
+def _remove(paths: Iterable[Path]) -> None:
+    for path in paths:
+        path.unlink(missing_ok=True)

@@ -11,7 +11,7 @@ from gridcast.domain.errors import UsageError
 CONTEXT_BEFORE: Final = timedelta(days=26)
 """No rule looks at readings further before an interval than this."""
 
-CONTEXT_AFTER: Final = timedelta(days=2)
+CONTEXT_AFTER: Final = timedelta(days=3)
 """No rule looks at readings further after an interval than this."""
 
 LONGEST_FLATLINE: Final = timedelta(hours=12)
@@ -22,15 +22,33 @@ class Rule(enum.StrEnum):
     """What made a value other than the one received; a cause and a remedy are joined by '+'."""
 
     RESAMPLED = "resampled"
+    UPSAMPLED = "upsampled"
+    FLATLINE = "flatline"
+    SPIKE = "spike"
     PARTIAL_INTERVAL = "partial_interval"
     BELOW_MINIMUM = "below_minimum"
+    NEGATIVE = "negative"
     ABOVE_MAXIMUM = "above_maximum"
-    SPIKE = "spike"
-    FLATLINE = "flatline"
+    UNIT_SLIP = "unit_slip"
     GAP = "gap"
+    CLOCK_SLIP = "clock_slip"
+    EDIT = "edit"
     INTERPOLATED = "interpolated"
-    LAST_WEEK = "last_week"
+    LIKE_DAYS = "like_days"
+    RESCALED = "rescaled"
+    SHIFTED = "shifted"
     SUM_OF_CHILDREN = "sum_of_children"
+    SCALED_UP = "scaled_up"
+    INCOMPLETE = "incomplete"
+
+
+NOTES: Final = frozenset({Rule.RESAMPLED, Rule.UPSAMPLED, Rule.SUM_OF_CHILDREN})
+"""Rules that tell how a value came about and say nothing against it."""
+
+REMEDIES: Final = frozenset(
+    {Rule.INTERPOLATED, Rule.LIKE_DAYS, Rule.RESCALED, Rule.SHIFTED, Rule.SCALED_UP, Rule.INCOMPLETE}
+)
+"""Rules that stand behind another one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,7 +58,8 @@ class Limits:
     `min_load_mw`, `max_load_mw`: the range a load may have. A spike is further from its like days than `spike_z` robust
     standard deviations (each at least `spike_floor` × their median) and jumps by `spike_jump` × their median.
     `flatline`: equal values other than zero over this long are a stuck meter; None switches the rule off.
-    Gaps up to `max_interpolated_gap` are interpolated, up to `max_estimated_gap` taken from the week before.
+    `unit_slip`, `clock_slip`: whether values a thousand times off, or days some hours off, are looked for and repaired.
+    Gaps up to `max_interpolated_gap` are interpolated, up to `max_estimated_gap` filled from like days.
 
     Raises:
         UsageError: a limit is impossible or reaches beyond the context of a block.
@@ -48,10 +67,12 @@ class Limits:
 
     min_load_mw: float = 0.0
     max_load_mw: float | None = None
-    spike_z: float = 4.0
+    spike_z: float = 3.5
     spike_floor: float = 0.05
     spike_jump: float = 0.4
     flatline: timedelta | None = timedelta(hours=6)
+    unit_slip: bool = True
+    clock_slip: bool = True
     max_interpolated_gap: timedelta = timedelta(hours=2)
     max_estimated_gap: timedelta = timedelta(hours=24)
 

@@ -8,7 +8,8 @@ import polars as pl
 from gridcast.domain.tables import READINGS
 
 REMOVED: Final = pl.Schema({**READINGS, "reason": pl.String()})
-"""Readings left out, and why: 'unknown_series', 'not_finite' or 'duplicate' (a later one took its place)."""
+"""Readings left out, and why: 'unknown_series' (also see `tell_summed`), 'not_finite' or 'duplicate' (a later one took
+its place)."""
 
 
 class Sifted(NamedTuple):
@@ -22,19 +23,23 @@ def sift(readings: pl.DataFrame, *, known_series: Iterable[str]) -> Sifted:
     """Keep of each series and time the reading received last: the latest `available_at`, then the latest in order."""
     is_known = pl.col("series_id").is_in(sorted(known_series))
     is_finite = pl.col("load_mw").is_finite().fill_null(value=False)
-    reason = pl.when(~is_known).then(pl.lit("unknown_series")).when(~is_finite).then(pl.lit("not_finite"))
-    judged = readings.select(READINGS.names()).with_columns(reason.otherwise(None).alias("reason"))
-    usable = judged.filter(pl.col("reason").is_null())
-    unusable = judged.filter(pl.col("reason").is_not_null())
-    kept, older = _last_received(usable.drop("reason"))
-    removed = pl.concat([unusable, older.with_columns(pl.lit("duplicate").alias("reason"))])
+    rows = readings.select(READINGS.names())
+    is_usable = rows.select(is_known & is_finite).to_series()
+    unusable = rows.filter(~is_usable)
+    reason = pl.when(~is_known).then(pl.lit("unknown_series")).otherwise(pl.lit("not_finite"))
+    kept, older = _last_received(rows if unusable.is_empty() else rows.filter(is_usable))
+    removed = pl.concat(
+        [unusable.with_columns(reason.alias("reason")), older.with_columns(pl.lit("duplicate").alias("reason"))]
+    )
     return Sifted(kept, removed.cast(REMOVED).sort("series_id", "valid_time", "available_at", maintain_order=True))
 
 
 def _last_received(readings: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
-    key = ["series_id", "valid_time"]
-    if readings.select(pl.struct(key).n_unique()).item() == readings.height:
+    """Of each series and time the last reading, and the others; only keys whose hash comes twice are compared."""
+    key = readings.select(pl.col("series_id").hash(1) ^ pl.col("valid_time").hash(2)).to_series()
+    if key.n_unique() == readings.height:
         return readings, readings.clear()
-    ranked = readings.sort("available_at", maintain_order=True)
-    is_last = ranked.select(pl.struct(key).is_last_distinct()).to_series()
-    return ranked.filter(is_last), ranked.filter(~is_last)
+    is_suspect = key.is_duplicated()
+    ranked = readings.filter(is_suspect).sort("available_at", maintain_order=True)
+    is_last = ranked.select(pl.struct("series_id", "valid_time").is_last_distinct()).to_series()
+    return pl.concat([readings.filter(~is_suspect), ranked.filter(is_last)]), ranked.filter(~is_last)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, Field, field_validator, model_validator
 
-from gridcast.settings.pipeline import STRICT
+from gridcast.settings.strict import STRICT
 
 
 class StatusSettings(BaseModel):

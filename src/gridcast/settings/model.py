@@ -6,8 +6,9 @@ from pydantic import BaseModel, Field, field_validator
 
 from gridcast.features.windows import LONGEST_HORIZON
 from gridcast.models.tensorflow.spec import NetworkSize, TrainSpec
-from gridcast.settings.pipeline import STRICT
+from gridcast.settings.strict import STRICT
 from gridcast.workflows.gate import Gate
+from gridcast.workflows.weather_use import WeatherUse
 
 
 class BacktestSettings(BaseModel):
@@ -25,6 +26,7 @@ class ModelSettings(BaseModel):
     model_config = STRICT
 
     horizon: timedelta = timedelta(hours=48)
+    weather: WeatherUse = WeatherUse()
     network: NetworkSize = NetworkSize()
     training: TrainSpec = TrainSpec()
     backtest: BacktestSettings = BacktestSettings()

@@ -1,54 +1,17 @@
 """config/pipeline_config.yaml: how readings come in, are cleaned and are summed up."""
 
 from datetime import timedelta
-from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, Field, field_validator, model_validator
 
-from gridcast.domain.series import Hierarchy, require_time_zone, zones_to_system
-from gridcast.ingestion.formats import FileFormat, WeatherFormat
+from gridcast.domain.series import Hierarchy
 from gridcast.ingestion.sample import INTERVAL as SAMPLE_INTERVAL
-from gridcast.ingestion.sample import TIME_ZONE as SAMPLE_TIME_ZONE
-from gridcast.quality.limits import Limits
-
-STRICT = ConfigDict(extra="forbid", frozen=True)
+from gridcast.settings.hierarchy import HierarchySettings, build_tree
+from gridcast.settings.quality import QualitySettings
+from gridcast.settings.sources import DEFAULT_SOURCES, SampleSettings, Sources, time_zones_of
+from gridcast.settings.strict import STRICT
 
 _INTERVALS = tuple(timedelta(minutes=minutes) for minutes in (5, 15, 30, 60))
-
-
-class SourceSettings(BaseModel):
-    """Where readings come from and how their files are laid out."""
-
-    model_config = STRICT
-
-    kind: Literal["sample", "files"] = "sample"
-    readings: str | None = None
-    weather: str | None = None
-    holidays: str | None = None
-    readings_format: FileFormat = FileFormat()
-    weather_format: WeatherFormat = WeatherFormat()
-
-    @model_validator(mode="after")
-    def _files_are_named(self) -> "SourceSettings":
-        if self.kind == "files" and self.readings is None:
-            raise ValueError("kind is files, but readings names none; expected a file, a folder or a pattern")
-        return self
-
-
-class HierarchySettings(BaseModel):
-    """How series are summed up: every series is a zone of one system."""
-
-    model_config = STRICT
-
-    system_id: str = Field(default="system", min_length=1)
-    time_zone: str | None = None
-
-    @field_validator("time_zone")
-    @classmethod
-    def _zone_exists(cls, value: str | None) -> str | None:
-        if value is not None:
-            require_time_zone(value, owner="hierarchy")
-        return value
 
 
 class BeamSettings(BaseModel):
@@ -56,8 +19,7 @@ class BeamSettings(BaseModel):
 
     model_config = STRICT
 
-    months: int = Field(default=12, ge=1, le=120)
-    buckets: int = Field(default=1, ge=1, le=256)
+    block_rows: int = Field(default=1_000_000, ge=1_000, le=100_000_000)
 
 
 class StreamSettings(BaseModel):
@@ -74,9 +36,10 @@ class PipelineSettings(BaseModel):
     model_config = STRICT
 
     interval: timedelta = SAMPLE_INTERVAL
-    source: SourceSettings = SourceSettings()
+    upsample: bool = False
+    sources: Sources = Field(default=DEFAULT_SOURCES, min_length=1)
     hierarchy: HierarchySettings = HierarchySettings()
-    quality: Limits = Limits()
+    quality: QualitySettings = QualitySettings()
     beam: BeamSettings = BeamSettings()
     stream: StreamSettings = StreamSettings()
 
@@ -88,19 +51,31 @@ class PipelineSettings(BaseModel):
         return value
 
     @model_validator(mode="after")
+    def _sample_stands_alone(self) -> "PipelineSettings":
+        if len(self.sources) > 1 and any(isinstance(each, SampleSettings) for each in self.sources.values()):
+            raise ValueError("the sample stands beside other sources; expected it alone, or only sources of your own")
+        return self
+
+    @model_validator(mode="after")
     def _clock_is_known(self) -> "PipelineSettings":
-        if self.source.kind == "files" and self._time_zone() is None:
+        zones = time_zones_of(self.sources)
+        if self.hierarchy.file is None and self._time_zone() is None:
+            given = ", ".join(f"{name} {zone}" for name, zone in zones.items()) or "none is set"
             raise ValueError(
-                "neither hierarchy.time_zone nor source.readings_format.text.time_zone is set; "
-                "expected the IANA zone whose calendar people live by"
+                "hierarchy.time_zone is not set and the time zones of the sources do not tell it "
+                f"({given}); expected the IANA zone whose calendar people live by"
             )
         return self
 
     def tree(self, series_ids: list[str]) -> Hierarchy:
-        """The hierarchy over the series that were read."""
-        return zones_to_system(series_ids, time_zone=self._time_zone() or "UTC", system_id=self.hierarchy.system_id)
+        """The tree of hierarchy.file, or the series that were read as zones of one system.
+
+        Raises:
+            UsageError: the tree cannot be used.
+        """
+        return build_tree(self.hierarchy, series_ids, interval=self.interval, time_zone=self._time_zone())
 
     def _time_zone(self) -> str | None:
-        source = self.source
-        own = SAMPLE_TIME_ZONE if source.kind == "sample" else source.readings_format.text.time_zone
-        return self.hierarchy.time_zone or own
+        """The zone whose calendar people live by, if the settings tell it."""
+        of_sources = set(time_zones_of(self.sources).values())
+        return self.hierarchy.time_zone or (of_sources.pop() if len(of_sources) == 1 else None)

@@ -6,7 +6,8 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeAlias, TypeVar, get_type_hints
+from types import UnionType
+from typing import Annotated, Any, TypeAlias, TypeVar, get_args, get_origin, get_type_hints
 
 import yaml
 from pydantic import BaseModel, ValidationError
@@ -23,7 +24,10 @@ _IN_WORDS: Mapping[str, str] = {
     "time_delta_type": _DURATION,
     "model_type": _SECTION,
     "dataclass_type": _SECTION,
+    "dict_type": _SECTION,
+    "model_attributes_type": _SECTION,
     "path_type": "expected the path of a folder",
+    "string_pattern_mismatch": "expected small letters, digits and '_', a letter first",
 }
 """What pydantic says about Python's types, said about YAML."""
 
@@ -114,16 +118,42 @@ def _with_value(values: Mapping[str, Any], keys: Sequence[str], value: object) -
 
 
 def _explain(error: ErrorDetails, model: type[BaseModel], document: _Document, path: Path | None) -> str:
-    at = error["loc"]
+    typed = error["loc"]
+    at = _written(typed, document.values)
     where = _origin(at, error["msg"], document.origins) or str(path or "built-in settings")
     if error["type"] in {"extra_forbidden", "unexpected_keyword_argument"}:
-        accepted = sorted(_keys_at(model, at[:-1]))
+        accepted = sorted(_keys_at(model, typed[:-1]))
         close = difflib.get_close_matches(str(at[-1]), accepted, n=1)
         hint = f" Did you mean {close[0]!r}?" if close else ""
         return f"{where}: unknown key {_dotted(at)!r}; accepted here are {', '.join(accepted)}.{hint}"
     message = _IN_WORDS.get(error["type"], error["msg"].removeprefix("Value error, ").rstrip("."))
+    if error["type"] in {"union_tag_invalid", "union_tag_not_found"}:
+        return _explain_kind(error, at, where)
     received = "" if error["type"] in {"missing", "value_error"} else f" got {error['input']!r};"
     return f"{where}: {_dotted(at) or 'the file'}:{received} {message[:1].lower()}{message[1:]}."
+
+
+def _explain_kind(error: ErrorDetails, at: _Path, where: str) -> str:
+    """A value whose `kind` says which keys it has, without a known one."""
+    context = error.get("ctx", {})
+    kinds = [each.strip("' ") for each in str(context.get("expected_tags", "")).split(",")]
+    given = f"kind is {context['tag']!r}" if "tag" in context else "has no kind"
+    close = difflib.get_close_matches(str(context.get("tag")), kinds, n=1)
+    hint = f" Did you mean {close[0]!r}?" if close else ""
+    accepted = f"expected one of {', '.join(kinds)}" if "tag" in context else "expected the key kind"
+    return f"{where}: {_dotted(at)}: {given}; {accepted}.{hint}"
+
+
+def _written(typed: _Path, values: object) -> _Path:
+    """Pydantic's path of an error as keys of the document: without the kinds it puts between them."""
+    if not typed:
+        return ()
+    first, *rest = typed
+    if isinstance(values, Mapping):
+        if first not in values and values.get("kind") == first:
+            return _written(tuple(rest), values)
+        return (first, *_written(tuple(rest), values.get(first)))
+    return typed
 
 
 def _origin(at: _Path, message: str, origins: Mapping[_Path, str]) -> str | None:
@@ -140,11 +170,20 @@ def _word(key: str | int) -> str:
 
 
 def _keys_at(section: Any, at: Sequence[str | int]) -> set[str]:
-    """Keys that a settings class (a pydantic model or a dataclass) accepts below the path `at`."""
-    types = get_type_hints(section)
+    """Keys that a settings class (a pydantic model or a dataclass) accepts below the path `at`, kinds in it."""
+    section = get_args(section)[0] if get_origin(section) is Annotated else section
+    if get_origin(section) is dict:
+        return _keys_at(get_args(section)[1], at[1:])
+    if isinstance(section, UnionType):
+        return _keys_at(next(each for each in get_args(section) if _kind_of(each) == at[0]), at[1:])
+    types = get_type_hints(section, include_extras=True)
     if not at:
         return {name for name in types if not name.startswith("model_")}
     return _keys_at(types[str(at[0])], at[1:])
+
+
+def _kind_of(section: Any) -> str:
+    return str(get_args(get_type_hints(section)["kind"])[0])
 
 
 def _dotted(at: Sequence[str | int]) -> str:

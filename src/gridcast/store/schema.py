@@ -1,10 +1,15 @@
 """Tables of the store. Every time column is UTC in whole microseconds since 1970; every key is written at most once."""
 
+from typing import Final
+
 import sqlalchemy as sa
 
 from gridcast.domain.quantiles import QUANTILE_COLUMNS
 
 METADATA = sa.MetaData()
+
+REPLAY: Final = "replay"
+"""Source of readings that `gridcast stream` plays back from the raw folder."""
 
 _TEXT = sa.Text
 _TIME = sa.BigInteger
@@ -30,10 +35,24 @@ READING_LOG = sa.Table(
     _time("valid_time"),
     _number("load_mw"),
     _time("available_at"),
+    sa.Column("source", _TEXT, nullable=False, server_default=REPLAY),
     sa.Index("reading_log_by_valid_time", "valid_time"),
+    sa.Index("reading_log_by_series", "series_id", "valid_time", "log_offset"),
     sqlite_autoincrement=True,
 )
 """Every reading as received, in order of arrival; rows are appended and never changed."""
+
+SOURCES = sa.Table(
+    "sources",
+    METADATA,
+    _text("source", key=True),
+    _text("position"),
+    sa.Column("batches", sa.BigInteger, nullable=False),
+    sa.Column("rows", sa.BigInteger, nullable=False),
+    _time("committed_at"),
+    sqlite_with_rowid=False,
+)
+"""How far each live source was read, committed together with the readings that landed from it."""
 
 READINGS = sa.Table(
     "readings",
@@ -63,6 +82,18 @@ FORECASTS = sa.Table(
     sqlite_with_rowid=False,
 )
 """Every forecast ever issued, quantiles in MW, one column each."""
+
+TICK_COUNTS = sa.Table(
+    "tick_counts",
+    METADATA,
+    _time("issue_time", key=True),
+    _text("kind", key=True),
+    _text("name", key=True),
+    sa.Column("rows", sa.BigInteger, nullable=False),
+    _number("energy_mwh"),
+    sqlite_with_rowid=False,
+)
+"""What the pipeline of each tick counted over the intervals it cleaned, many of them again; all measured series."""
 
 SCORES = sa.Table(
     "scores",

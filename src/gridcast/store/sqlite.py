@@ -14,7 +14,8 @@ from sqlalchemy.pool import ConnectionPoolEntry
 
 from gridcast.domain.errors import GridcastError
 from gridcast.domain.tables import CLEAN_READINGS, FORECASTS
-from gridcast.store import frames, schema
+from gridcast.store import frames, reading_log, schema, upgrade
+from gridcast.store.reading_log import SourcePosition
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -34,9 +35,9 @@ class Store:
     def __init__(self, engine: sa.Engine) -> None:
         self._engine = engine
         with self._transaction() as connection:
-            if not schema.METADATA.tables.keys() <= set(sa.inspect(connection).get_table_names()):
+            if not upgrade.is_current(connection):
                 connection.exec_driver_sql("BEGIN IMMEDIATE")
-                schema.METADATA.create_all(connection)
+                upgrade.bring_up_to_date(connection)
 
     @classmethod
     def open(cls, path: Path) -> "Store":
@@ -63,6 +64,38 @@ class Store:
         """Append readings as received to the log, in the order of their rows."""
         with self._transaction() as connection:
             frames.append(connection, schema.READING_LOG, readings)
+
+    def land_batch(self, readings: pl.DataFrame, *, source: str, position: str, at: datetime) -> int:
+        """Append readings of a live source to the log and move its position, in one transaction.
+
+        A reading whose load equals that of the newest landed one of its series and time is not appended again: a batch
+        that is handed over twice lands once.
+
+        Args:
+            readings: `READINGS` as received, in order of arrival.
+            source: name of the source.
+            position: where the source goes on after this batch.
+            at: now.
+
+        Returns:
+            How many readings were appended.
+        """
+        with self._transaction() as connection:
+            return reading_log.land_batch(connection, readings, source=source, position=position, at=at)
+
+    def source_position(self, source: str) -> SourcePosition:
+        """Where the next batch of a live source starts."""
+        with self._transaction() as connection:
+            return reading_log.source_position(connection, source)
+
+    def sources(self) -> pl.DataFrame:
+        """Every live source with position, batches, rows and time of its last batch, by name."""
+        return self._read(schema.SOURCES, sa.select(schema.SOURCES).order_by(schema.SOURCES.c.source))
+
+    def landed_from(self, source: str, *, after_offset: int, limit: int) -> pl.DataFrame:
+        """Up to `limit` readings of one source behind a log offset: `log_offset` and READINGS, in order of arrival."""
+        query = reading_log.landed_from(source, after_offset=after_offset, limit=limit)
+        return self._read(schema.READING_LOG, query)
 
     def log_head(self) -> int:
         """Offset of the newest reading in the log, 0 when it is empty."""
@@ -110,6 +143,7 @@ class Store:
         issue_time: datetime,
         readings: pl.DataFrame,
         forecasts: pl.DataFrame,
+        counts: pl.DataFrame | None = None,
     ) -> None:
         """Write all that one tick produced and how far it read, in one transaction. Repeating it changes nothing.
 
@@ -119,12 +153,23 @@ class Store:
             issue_time: when its forecast was issued.
             readings: `CLEAN_READINGS`; replace what is stored for the same series and interval.
             forecasts: `FORECASTS`; replace what is stored for the same key.
+            counts: `kind`, `name`, `rows`, `energy_mwh`; replace all that is stored for the issue time.
         """
         mark = pl.DataFrame({"consumer": [consumer], "log_offset": [log_offset], "issue_time": [issue_time]})
         with self._transaction() as connection:
             frames.upsert(connection, schema.READINGS, readings.select(CLEAN_READINGS.names()))
             frames.upsert(connection, schema.FORECASTS, forecasts.select(FORECASTS.names()))
             frames.upsert(connection, schema.CONSUMERS, mark)
+            if counts is not None:
+                table = schema.TICK_COUNTS
+                connection.execute(sa.delete(table).where(table.c.issue_time == _us(issue_time)))
+                frames.upsert(connection, table, counts.with_columns(issue_time=pl.lit(issue_time)))
+
+    def tick_counts(self, *, at: datetime | None = None) -> pl.DataFrame:
+        """What the pipeline of each tick counted, or of the one that issued `at`; by issue time, kind and name."""
+        table = schema.TICK_COUNTS
+        query = sa.select(table).order_by(table.c.issue_time, table.c.kind, table.c.name)
+        return self._read(table, query if at is None else query.where(table.c.issue_time == _us(at)))
 
     def readings(self, *, start: datetime, end: datetime) -> pl.DataFrame:
         """Clean readings with `start` ≤ valid time < `end`, ordered by series and time (`CLEAN_READINGS`)."""

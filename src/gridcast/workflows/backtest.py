@@ -15,6 +15,7 @@ from gridcast.domain.errors import GridcastError
 from gridcast.evaluation.folds import daily_origins
 from gridcast.evaluation.scorecard import headline
 from gridcast.evaluation.scored import LINEAR, MODEL, NAIVE
+from gridcast.features.known_temperature import was_known
 from gridcast.features.panel import Panel
 from gridcast.features.windows import window_targets
 from gridcast.ingestion.atomic import write_files
@@ -24,6 +25,7 @@ from gridcast.workflows.baselines import fit_linear_baselines, fit_naive, naive_
 from gridcast.workflows.history import history_panel
 from gridcast.workflows.issue_forecast import forecast_frame
 from gridcast.workflows.processed import Processed
+from gridcast.workflows.weather_use import WeatherKnown
 
 _FACTS = "headline.json"
 _POINTS = "points.parquet"
@@ -46,6 +48,8 @@ class Backtest:
         model_version: who was judged.
         identity: which model and judge exactly, to tell whether a kept backtest still speaks of them.
         data_fingerprint: on which processed history.
+        weather: which temperatures stood for the future.
+        degraded_share: of the points whose temperature was not known from at least half of the station mix.
     """
 
     points: pl.DataFrame
@@ -54,6 +58,8 @@ class Backtest:
     model_version: str
     identity: str
     data_fingerprint: str
+    weather: WeatherKnown = WeatherKnown.OBSERVED
+    degraded_share: float = 0.0
 
     def is_of(self, identity: str, *, data: str, origins: tuple[datetime, ...]) -> bool:
         """Whether judging again would measure the same."""
@@ -71,6 +77,8 @@ class Backtest:
             "data_fingerprint": self.data_fingerprint,
             "origins": [each.isoformat() for each in self.origins],
             "headline": self.headline,
+            "weather": self.weather,
+            "degraded_share": self.degraded_share,
         }
         folder = directory / self.model_version
         contents = {folder / _POINTS: to_parquet(self.points), folder / _FACTS: json.dumps(facts, indent=1).encode()}
@@ -84,7 +92,8 @@ class Backtest:
             facts = json.loads((folder / _FACTS).read_text(encoding="utf-8"))
             points = pl.read_parquet(folder / _POINTS)
             origins = tuple(datetime.fromisoformat(each) for each in facts.pop("origins"))
-            return cls(points=points, origins=origins, **facts)
+            weather = WeatherKnown(facts.pop("weather", WeatherKnown.OBSERVED))
+            return cls(points=points, origins=origins, weather=weather, **facts)
         except (OSError, ValueError, KeyError, TypeError, pl.exceptions.PolarsError):
             return None
 
@@ -98,14 +107,18 @@ def backtest(
     origins: tuple[datetime, ...],
     leads: int | None = None,
     with_linear: bool = True,
+    weather: WeatherKnown = WeatherKnown.OBSERVED,
 ) -> Backtest:
     """Issue a forecast at each origin and score it against what was then measured.
 
-    Observed temperatures stand in for weather forecasts (ex-post). Baselines are fitted on the history before the
-    first origin only. `leads` may be fewer than the model forecasts. The caller sees to
-    it that the model has not been trained beyond the first origin: see `unseen_origins`.
+    Observed temperatures stand in for weather forecasts (ex-post), or those known at each origin are used (ex-ante).
+    Baselines get the model's station mix and are fitted on the history before the first origin only. `leads` may be
+    fewer than the model forecasts. The caller sees to it that the model has not been trained beyond the first origin:
+    see `unseen_origins`.
     """
-    known, actual = history_panel(processed), history_panel(processed, observed_only=True)
+    is_as_issued = weather is WeatherKnown.AS_ISSUED
+    known = history_panel(processed, station_mix=forecaster.station_mix, as_issued=is_as_issued)
+    actual = history_panel(processed, observed_only=True)
     first, leads = known.index_of(origins[0]), leads or forecaster.leads
     naive = fit_naive(known, until=first)
     forecasters: dict[str, Forecast] = {
@@ -117,13 +130,22 @@ def backtest(
         forecasters[LINEAR] = functools.partial(linear.forecast, leads=leads)
     points = scored_points_of(forecasters, known, actual, origins=origins, leads=leads)
     return Backtest(
-        points=points,
+        points=points.with_columns(pl.lit(weather.value).alias("weather")),
         headline=headline(points, system_id=processed.hierarchy.root),
         origins=origins,
         model_version=model_version,
         identity=identity,
         data_fingerprint=processed.fingerprint,
+        weather=weather,
+        degraded_share=_degraded_share(known, origins=origins, leads=leads),
     )
+
+
+def _degraded_share(known: Panel, *, origins: tuple[datetime, ...], leads: int) -> float:
+    positions = np.array([known.index_of(each) for each in origins])
+    series = np.repeat(np.arange(len(known.series_ids)), len(positions))
+    told = was_known(known, series=series, origin=np.tile(positions, len(known.series_ids)), leads=leads)
+    return float(1 - told.mean())
 
 
 def scored_points_of(

@@ -12,6 +12,7 @@ from gridcast.domain.lead_time import bucket_of_lead
 from gridcast.domain.quantiles import QUANTILE_LEVELS
 from gridcast.evaluation.baselines import LinearBaseline, NaiveWeek, fit_linear_baseline, fit_naive_week
 from gridcast.features.day_calendar import LAG_DAYS
+from gridcast.features.known_temperature import was_known
 from gridcast.features.linear_terms import linear_terms
 from gridcast.features.panel import Panel
 from gridcast.features.windows import RECENT_DAYS, intervals_per_day, window_targets
@@ -45,7 +46,10 @@ class LinearBaselines:
 
 
 def fit_linear_baselines(panel: Panel, *, until: int, leads: int) -> LinearBaselines:
-    """A regression per series on the windows of daily origins whose horizon ends by position `until`."""
+    """A regression per series on the windows of daily origins whose horizon ends by position `until`.
+
+    Of a panel with vintages, intervals whose temperature was not known at the origin are left out.
+    """
     per_day = intervals_per_day(panel.interval)
     first = max(RECENT_DAYS * per_day, until - TRAINING_DAYS * per_day)
     origins = np.arange(first, until - leads + 1, per_day, dtype=np.int32)
@@ -55,6 +59,7 @@ def fit_linear_baselines(panel: Panel, *, until: int, leads: int) -> LinearBasel
         series = np.full(len(origins), row)
         design = linear_terms(panel, series=series, origin=origins, leads=leads)
         target = window_targets(panel, series=series, origin=origins, leads=leads).astype(np.float64)
+        target[~was_known(panel, series=series, origin=origins, leads=leads)] = np.nan
         terms, loads = design.reshape(-1, design.shape[-1]), target.ravel()
         if (np.isfinite(loads) & np.isfinite(terms).all(axis=1)).sum() >= FEWEST_ROWS:
             fits[row] = fit_linear_baseline(terms, loads, groups=groups)

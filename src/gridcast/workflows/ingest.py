@@ -1,28 +1,30 @@
 """From a source to data/raw: good rows land as received, bad rows in the dead letter with a reason."""
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Final
 
 import polars as pl
 
 from gridcast.domain.errors import GridcastError, UsageError
-from gridcast.domain.tables import HOLIDAYS, WEATHER
 from gridcast.ingestion import raw
-from gridcast.ingestion.columns import DEAD_ROWS
-from gridcast.ingestion.files import read_holidays, read_readings, read_weather
-from gridcast.ingestion.formats import FileFormat, WeatherFormat
+from gridcast.ingestion.connectors.files import read_holidays, read_readings, read_weather
 from gridcast.ingestion.sample import SOURCE, read_sample
+from gridcast.ingestion.source import Batch, Source
+from gridcast.ingestion.tabular.columns import DEAD_ROWS
+from gridcast.ingestion.tabular.formats import FileFormat, WeatherFormat
 
-EARLIEST = datetime(1990, 1, 1, tzinfo=UTC)
+EARLIEST: Final = datetime(1990, 1, 1, tzinfo=UTC)
 """No meter of interest was read before."""
 
 
 @dataclass(frozen=True, slots=True)
 class FileSource:
-    """The user's own files; weather and holidays may be left out."""
+    """The user's own files that hold the whole history; any of them may be left out."""
 
-    readings: str
+    readings: str | None
     weather: str | None
     holidays: str | None
     readings_format: FileFormat
@@ -31,81 +33,148 @@ class FileSource:
 
 @dataclass(frozen=True, slots=True)
 class Ingested:
-    """What arrived: rows of each kind, rejected rows by reason, and the file that keeps them."""
+    """What arrived: rows of each kind, rejected rows by reason, and the file (or pattern) that keeps them."""
 
     source: str
-    readings: int
-    series: int
-    weather: int
-    holidays: int
-    rejected: dict[str, int]
-    dead_letter: Path | None
+    readings: int = 0
+    series: frozenset[str] = frozenset()
+    weather: int = 0
+    holidays: int = 0
+    rejected: dict[str, int] = field(default_factory=dict)
+    dead_letter: Path | None = None
+
+    def plus(self, batch: Batch, *, letter: Path | None) -> "Ingested":
+        """This and one more batch, whose rejected rows are kept in `letter`."""
+        rejected = dict(self.rejected)
+        for reason, rows in by_reason(batch.dead).items():
+            rejected[reason] = rejected.get(reason, 0) + rows
+        is_second = self.dead_letter is not None and letter is not None
+        return Ingested(
+            self.source,
+            self.readings + batch.readings.height,
+            self.series | set(batch.readings["series_id"].unique()),
+            self.weather + batch.weather.height,
+            self.holidays + batch.holidays.height,
+            rejected,
+            letter.with_name(f"{self.source}-*.csv") if letter and is_second else letter or self.dead_letter,
+        )
 
 
-def ingest(directory: Path, *, source: FileSource | None, now: datetime, dry_run: bool = False) -> Ingested:
-    """Read the source (None: the bundled sample) and write it below `directory`, replacing what it wrote before.
+def ingest(
+    directory: Path, *, source: FileSource | None, now: datetime, name: str = "files", dry_run: bool = False
+) -> Ingested:
+    """Read files (None: the bundled sample) and write them below `directory`, replacing what `name` had before.
 
     Readings from before `EARLIEST` or more than a day after `now` are rejected.
 
     Raises:
         GridcastError: a file cannot be read at all, holds not a single good row, or the disk is full.
-        UsageError: the folder holds the readings of another source.
+        UsageError: the sample would be mixed with other readings.
     """
-    name, readings, weather, holidays, dead = _read(source)
-    _require_own(directory, source=name)
-    readings, absurd = _in_range(readings, source=name, now=now)
-    dead = pl.concat([dead, absurd])
-    if readings.is_empty():
-        reasons = ", ".join(f"{reason}: {rows}" for reason, rows in _by_reason(dead).items())
-        where = name if source is None else source.readings
+    name = SOURCE if source is None else name
+    require_own(directory, source=name)
+    batch = in_range(_read_sample() if source is None else _read_files(source), source=name, now=now)
+    if batch.readings.is_empty() and (source is None or source.readings is not None):
+        reasons = ", ".join(f"{reason}: {rows}" for reason, rows in by_reason(batch.dead).items())
         raise GridcastError(
-            f"{where}: none of {dead.height} rows could be used ({reasons}); expected rows like "
-            "zone_01,2024-01-01T00:00:00Z,16.9. Nothing was changed; mend the file or its format in "
-            "config/pipeline_config.yaml."
+            f"{name if source is None else source.readings}: none of {batch.dead.height} rows could be used "
+            f"({reasons}); expected rows like zone_01,2024-01-01T00:00:00Z,16.9. Nothing was changed; mend the file or "
+            "its format in config/pipeline_config.yaml."
         )
     letter = None
     if not dry_run:
         letter = raw.write_source(
-            directory, source=name, readings=readings, weather=weather, holidays=holidays, dead=dead
+            directory,
+            source=name,
+            readings=batch.readings,
+            weather=batch.weather,
+            holidays=batch.holidays,
+            dead=batch.dead,
         )
-    series = readings["series_id"].n_unique()
-    return Ingested(name, readings.height, series, weather.height, holidays.height, _by_reason(dead), letter)
+    return Ingested(name).plus(batch, letter=letter)
 
 
-def _read(source: FileSource | None) -> tuple[str, pl.DataFrame, pl.DataFrame, pl.DataFrame, pl.DataFrame]:
-    if source is None:
-        sample = read_sample()
-        return SOURCE, sample.readings, sample.weather, sample.holidays, DEAD_ROWS.to_frame()
-    readings, dead = read_readings(source.readings, file_format=source.readings_format)
-    weather, holidays = WEATHER.to_frame(), HOLIDAYS.to_frame()
+def append(
+    directory: Path,
+    *,
+    source: Source,
+    name: str,
+    now: datetime,
+    dry_run: bool = False,
+    on_batch: Callable[[Batch], None] | None = None,
+) -> Ingested:
+    """Add what `source` has since its newest kept batch, batch by batch; see ingest for what is rejected.
+
+    Raises:
+        GridcastError: the source cannot be read or the disk is full; batches before are kept.
+        UsageError: the sample would be mixed with other readings.
+    """
+    require_own(directory, source=name)
+    done = Ingested(name)
+    try:
+        for handed_over in source.batches(raw.position_of(directory, name)):
+            batch = in_range(handed_over, source=name, now=now)
+            letter = None
+            if not dry_run:
+                letter = raw.append_batch(directory, source=name, batch=batch)
+                source.done(batch.position)
+            done = done.plus(batch, letter=letter)
+            if on_batch is not None:
+                on_batch(batch)
+    except GridcastError as error:
+        rows = done.readings + done.weather + done.holidays
+        if dry_run or not rows:
+            raise
+        raise GridcastError(f"{error} {rows:,} rows that came before are kept.") from error
+    return done
+
+
+def _read_sample() -> Batch:
+    sample = read_sample()
+    return Batch.of(position="", readings=sample.readings, weather=sample.weather, holidays=sample.holidays)
+
+
+def _read_files(source: FileSource) -> Batch:
+    parts, dead = {}, [DEAD_ROWS.to_frame()]
+    if source.readings is not None:
+        parts["readings"], bad = read_readings(source.readings, file_format=source.readings_format)
+        dead.append(bad)
     if source.weather is not None:
-        weather, dead_weather = read_weather(source.weather, weather_format=source.weather_format)
-        dead = pl.concat([dead, dead_weather])
+        parts["weather"], bad = read_weather(source.weather, weather_format=source.weather_format)
+        dead.append(bad)
     if source.holidays is not None:
-        holidays, dead_holidays = read_holidays(source.holidays)
-        dead = pl.concat([dead, dead_holidays])
-    return "files", readings, weather, holidays, dead
+        parts["holidays"], bad = read_holidays(source.holidays)
+        dead.append(bad)
+    return Batch.of(position="", dead=pl.concat(dead), **parts)
 
 
-def _require_own(directory: Path, *, source: str) -> None:
+def require_own(directory: Path, *, source: str) -> None:
+    """Let the sample stay alone in a data folder.
+
+    Raises:
+        UsageError: it is there and `source` is another, or the other way round.
+    """
     others = sorted(raw.sources(directory) - {source})
-    if others:
+    if SOURCE in others or (others and source == SOURCE):
         raise UsageError(
-            f"{directory} holds the readings of {', '.join(others)}, and these are of {source}; expected one source in "
-            "a data folder. Set another data_dir in config/app_config.yaml."
+            f"{directory} holds the readings of {', '.join(others)}, and these are of {source}; expected the sample "
+            "alone in a data folder. Set another data_dir in config/app_config.yaml."
         )
 
 
-def _in_range(readings: pl.DataFrame, *, source: str, now: datetime) -> tuple[pl.DataFrame, pl.DataFrame]:
+def in_range(batch: Batch, *, source: str, now: datetime) -> Batch:
+    """The batch with readings from before `EARLIEST` or more than a day after `now` among its dead rows."""
     is_possible = pl.col("valid_time").is_between(EARLIEST, now + timedelta(days=1))
-    absurd = readings.filter(~is_possible).select(
+    absurd = batch.readings.filter(~is_possible).select(
         pl.lit(source).alias("source"),
         pl.lit(None, dtype=pl.Int64).alias("row"),
         pl.lit("time_out_of_range").alias("reason"),
         pl.concat_str("series_id", pl.col("valid_time").cast(pl.String), "load_mw", separator=",").alias("raw"),
     )
-    return readings.filter(is_possible), absurd.cast(DEAD_ROWS)
+    dead = pl.concat([batch.dead, absurd.cast(DEAD_ROWS)])
+    return batch._replace(readings=batch.readings.filter(is_possible), dead=dead)
 
 
-def _by_reason(dead: pl.DataFrame) -> dict[str, int]:
+def by_reason(dead: pl.DataFrame) -> dict[str, int]:
+    """Reason → rows, of DEAD_ROWS."""
     return dict(dead.group_by("reason").len().sort("reason").iter_rows())

@@ -24,7 +24,8 @@ class Known:
 
     Attributes:
         readings: `CLEAN_READINGS`; rows at or after the issue time are ignored, all others count as known by then.
-        weather: `valid_time`, `temperature_c`; the part after the issue time is the weather forecast.
+        weather: `WEATHER` on the intervals of the loads; the part after the issue time is the weather forecast. Of
+            several vintages the newest counts: what was not known yet must not be among them.
         holidays: `HOLIDAYS`.
         hierarchy: the series and their local clocks.
     """
@@ -38,8 +39,8 @@ class Known:
 def issue_forecast(forecaster: Forecaster, known: Known, *, issue_time: datetime, model_version: str) -> pl.DataFrame:
     """Forecasts (`FORECASTS`, layer model) of every series of the hierarchy, from `issue_time` over its horizon.
 
-    A series the model has never seen or whose newest reading is missing, or a horizon whose weather is, still gets a
-    forecast; its rows say so in `degraded_because`.
+    A series the model has never seen or whose newest reading is missing, or a horizon whose weather is or comes from
+    less than half of the series' station mix, still gets a forecast; its rows say so in `degraded_because`.
 
     Raises:
         GridcastError: there are no readings in the time before the issue time that the model looks at.
@@ -62,6 +63,7 @@ def issue_forecast(forecaster: Forecaster, known: Known, *, issue_time: datetime
         interval=forecaster.interval,
         series_ids=known.hierarchy.ids,
         until=end,
+        station_mix=forecaster.station_mix,
     )
     origin = panel.index_of(issue_time)
     panel, filled = fill_missing_temperature(panel, origin=origin)
@@ -100,20 +102,17 @@ def forecast_frame(
 
 
 def _degraded_because(forecaster: Forecaster, panel: Panel, *, origin: int, filled: npt.NDArray[np.bool_]) -> pl.Series:
-    is_unknown = [forecaster.series_index(each) == 0 for each in panel.series_ids]
-    is_late = np.isnan(panel.load_mw[:, origin - 1])
-    is_filled = filled[origin : origin + forecaster.leads]
-    texts = [
-        "; ".join(
-            reason
-            for reason, applies in (
-                ("series unknown to the model", unknown),
-                ("newest reading missing", late),
-                ("no temperature known for this time: that of the last day available was taken", cold),
-            )
-            if applies
-        )
-        for unknown, late in zip(is_unknown, is_late, strict=True)
-        for cold in is_filled
-    ]
-    return pl.Series("degraded_because", texts, dtype=pl.String)
+    """A text for each series and lead, '' at full strength."""
+    horizon = slice(origin, origin + forecaster.leads)
+    own = panel.mix_of_series
+    is_unknown = np.array([forecaster.series_index(each) == 0 for each in panel.series_ids])
+    reasons = (
+        ("series unknown to the model", is_unknown[:, np.newaxis]),
+        ("newest reading missing", np.isnan(panel.load_mw[:, [origin - 1]])),
+        ("no temperature known for this time: that of the last day available was taken", filled[own, horizon]),
+        ("less than half of the station mix reported", (panel.is_thin & ~filled)[own, horizon]),
+    )
+    applies = np.stack([np.broadcast_to(each, (len(own), forecaster.leads)).ravel() for _, each in reasons])
+    kinds, kind = np.unique(applies, axis=1, return_inverse=True)
+    texts = ["; ".join(text for (text, _), is_so in zip(reasons, each, strict=True) if is_so) for each in kinds.T]
+    return pl.Series("degraded_because", np.array(texts, dtype=object)[kind].tolist(), dtype=pl.String)

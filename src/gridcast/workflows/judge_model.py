@@ -11,6 +11,7 @@ from gridcast.models.tensorflow.serving import Forecaster
 from gridcast.registry.mlflow_registry import RegisteredModel
 from gridcast.workflows.backtest import Backtest, backtest, judging_origins, unseen_origins
 from gridcast.workflows.processed import Processed
+from gridcast.workflows.weather_use import WeatherKnown
 
 
 class Comparison(NamedTuple):
@@ -30,12 +31,14 @@ class Judge:
         kept: folder with earlier backtests.
         days: how many of the newest local days to judge on.
         local_hour: when on each day a forecast is issued.
+        weather: which temperatures stand for the future; all models are judged on the same.
     """
 
     processed: Processed
     kept: Path
     days: int
     local_hour: int
+    weather: WeatherKnown = WeatherKnown.OBSERVED
 
     def judge(self, model: RegisteredModel) -> tuple[Backtest, bool]:
         """The backtest of a model against both baselines, and whether an equal one was kept from before.
@@ -45,11 +48,19 @@ class Judge:
         """
         forecaster = Forecaster.load(model.directory)
         origins = self._origins(forecaster, leads=forecaster.leads, trained_until=_trained_until(model))
-        identity = f"{model.version} of {model.created_at.isoformat()}, judged by gridcast {__version__}"
+        judged = f"judged by gridcast {__version__} with {self.weather} weather"
+        identity = f"{model.version} of {model.created_at.isoformat()}, {judged}"
         earlier = Backtest.read(self.kept, model_version=model.version)
         if earlier is not None and earlier.is_of(identity, data=self.processed.fingerprint, origins=origins):
             return earlier, True
-        made = backtest(forecaster, self.processed, model_version=model.version, identity=identity, origins=origins)
+        made = backtest(
+            forecaster,
+            self.processed,
+            model_version=model.version,
+            identity=identity,
+            origins=origins,
+            weather=self.weather,
+        )
         made.write(self.kept)
         return made, False
 
@@ -73,6 +84,7 @@ class Judge:
                 origins=origins,
                 leads=leads,
                 with_linear=False,
+                weather=self.weather,
             )
 
         held = None if reigning is None or champion is None else measured(reigning, champion)

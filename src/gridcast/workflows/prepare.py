@@ -1,29 +1,32 @@
 """From data/raw to data/processed: clean, sum up, join weather. All of it appears at once, or nothing."""
 
+import contextlib
 import hashlib
-import itertools
 import json
 import shutil
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
-from datetime import UTC, datetime, timedelta
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime
 from pathlib import Path
-
-import polars as pl
+from typing import Final, NamedTuple
 
 from gridcast import __version__
 from gridcast.domain.errors import GridcastError
-from gridcast.domain.series import Hierarchy
-from gridcast.features.station_mix import mean_over_stations, on_grid
+from gridcast.features.weather_grid import mean_over_stations, on_grid
 from gridcast.ingestion.atomic import disk_error
 from gridcast.ingestion.parquet import write_parquet
-from gridcast.ingestion.raw import data_hash, first_readings, last_reading, read_holidays, read_weather
-from gridcast.quality.limits import Limits
-from gridcast.workflows.processed import Processed
+from gridcast.ingestion.raw import data_hash, last_reading, read_holidays, read_weather, reading_counts
+from gridcast.workflows.block_name import BlockName, cut_into_blocks
+from gridcast.workflows.processed import WEATHER_FILE, Processed
 from gridcast.workflows.rules import CleaningRules
 from gridcast.workflows.workspace import Workspace
 
-Span = tuple[datetime, datetime]
+BLOCK_FILES: Final = "readings/month=*/children-*.parquet"
+"""Files of the blocks in the staging folder: one a month and block, named alike in every month."""
+
+_METRICS: Final = "metrics.json"
+_LOOK_EVERY_SECONDS: Final = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,95 +36,123 @@ class BatchJob:
     Attributes:
         raw: data/raw.
         staging: an empty folder for the results.
-        weather: Parquet file with `valid_time` and `temperature_c`.
-        spans: the blocks of time to clean, without gaps between them.
-        buckets: blocks of series in each span.
+        temperature: Parquet file with `valid_time` and `temperature_c`, joined to the readings.
+        blocks: what to clean, each in one piece.
         rules: how to clean.
+        beam_flags: options for Beam, as on its command line; none: inside this process.
     """
 
     raw: Path
     staging: Path
-    weather: Path
-    spans: tuple[Span, ...]
-    buckets: int
+    temperature: Path
+    blocks: tuple[BlockName, ...]
     rules: CleaningRules
+    beam_flags: tuple[str, ...] = ()
+
+
+class Prepared(NamedTuple):
+    """The clean history, whether an earlier one was reused, and what the pipeline that made it counted."""
+
+    processed: Processed
+    was_reused: bool
+    metrics: Mapping[str, int]
 
 
 def prepare(
     workspace: Workspace,
     *,
-    interval: timedelta,
-    limits: Limits,
-    hierarchy: Callable[[list[str]], Hierarchy],
-    months: int,
-    buckets: int,
-    run_batch: Callable[[BatchJob], None],
-) -> tuple[Processed, bool]:
+    rules: CleaningRules,
+    block_rows: int,
+    run_batch: Callable[[BatchJob], Mapping[str, int]],
+    beam_flags: Sequence[str] = (),
+    on_progress: Callable[[int, int], None] = lambda _done, _blocks: None,
+) -> Prepared:
     """Clean the raw history; reuse what is there when neither readings nor rules have changed.
 
     Args:
         workspace: where to read and write.
-        interval: length of the clean intervals.
-        limits: of the quality rules.
-        hierarchy: the tree over the series that were read.
-        months: length of a block.
-        buckets: blocks of series in each of them.
-        run_batch: the pipeline.
-
-    Returns:
-        The processed history, and whether it was reused.
+        rules: how to clean.
+        block_rows: intervals that are cleaned in one piece.
+        run_batch: the pipeline; returns what it counted.
+        beam_flags: options for it.
+        on_progress: called now and then with how many blocks are done, and of how many.
 
     Raises:
         GridcastError: there are no readings, or they cannot be written back.
     """
-    since, newest = first_readings(workspace.raw), last_reading(workspace.raw)
+    newest = last_reading(workspace.raw)
     if newest is None:
         raise GridcastError(f'{workspace.raw}: no readings here; run "gridcast ingest" first.')
-    rules = CleaningRules(interval, limits, hierarchy(sorted(since)), since)
-    until = rules.start_of_interval(newest) + interval
-    fresh = Processed(workspace.processed, _fingerprint(workspace.raw, rules), interval, rules.hierarchy, until)
+    until = rules.start_of_interval(newest) + rules.interval
+    fresh = Processed(workspace.processed, _fingerprint(workspace.raw, rules), rules.interval, rules.hierarchy, until)
     if _is_there(fresh):
-        return fresh, True
+        return Prepared(fresh, was_reused=True, metrics=_metrics(workspace.processed))
 
     staging = workspace.data_dir / ".processed.partial"
     shutil.rmtree(staging, ignore_errors=True)
     try:
         staging.mkdir()
-        weather = staging / "weather.parquet"
-        write_parquet(_weather(workspace.raw, rules), weather)
+        temperature = _write_weather(staging, raw=workspace.raw, rules=rules)
         write_parquet(read_holidays(workspace.raw), staging / "holidays.parquet")
-        spans = tuple(spans_of_months(min(since.values()), until, months=months))
-        run_batch(BatchJob(workspace.raw, staging, weather, spans, buckets, rules))
+        blocks = _blocks(workspace.raw, rules, until=until, block_rows=block_rows)
+        job = BatchJob(workspace.raw, staging, temperature, blocks, rules, tuple(beam_flags))
+        with _told_of_progress(job, on_progress):
+            metrics = run_batch(job)
+        (staging / _METRICS).write_text(json.dumps(metrics, indent=1, sort_keys=True), encoding="utf-8")
         fresh.write_manifest(staging)
         _replace(workspace.processed, by=staging)
     except OSError as error:
         raise disk_error(error, workspace.processed) from error
     finally:
         shutil.rmtree(staging, ignore_errors=True)
-    return fresh, False
+    return Prepared(fresh, was_reused=False, metrics=metrics)
 
 
-def _weather(raw: Path, rules: CleaningRules) -> pl.DataFrame:
+@contextlib.contextmanager
+def _told_of_progress(job: BatchJob, on_progress: Callable[[int, int], None]) -> Iterator[None]:
+    """Count the blocks whose files are there while the pipeline runs, wherever it runs."""
+    is_over = threading.Event()
+
+    def look() -> None:
+        while not is_over.wait(_LOOK_EVERY_SECONDS):
+            on_progress(len({each.name for each in job.staging.glob(BLOCK_FILES)}), len(job.blocks))
+
+    watcher = threading.Thread(target=look, daemon=True)
+    watcher.start()
+    try:
+        yield
+    finally:
+        is_over.set()
+        watcher.join()
+
+
+def _blocks(raw: Path, rules: CleaningRules, *, until: datetime, block_rows: int) -> tuple[BlockName, ...]:
+    """The whole history, cut by series: a block needs no other, and none is read twice."""
+    start = rules.start_of_interval(min(rules.series_since.values())) - rules.interval
+    intervals = (until - start) // rules.interval
+    rows = {series_id: max(received, intervals) for series_id, received in reading_counts(raw).items()}
+    return cut_into_blocks(rows, start=start, end=until, block_rows=block_rows)
+
+
+def _metrics(directory: Path) -> dict[str, int]:
+    found: dict[str, int] = json.loads((directory / _METRICS).read_text(encoding="utf-8"))
+    return found
+
+
+def _write_weather(directory: Path, *, raw: Path, rules: CleaningRules) -> Path:
+    """Write every vintage of every station, and the mean of the newest, whose file is returned, to look at."""
     zone = rules.hierarchy.time_zones[rules.hierarchy.root]
-    return on_grid(mean_over_stations(read_weather(raw)), interval=rules.interval, time_zone=zone)
-
-
-def spans_of_months(start: datetime, end: datetime, *, months: int) -> list[Span]:
-    """[start, end) cut at the starts of UTC months, so many months apart.
-
-    >>> spans = spans_of_months(datetime(2024, 1, 30, tzinfo=UTC), datetime(2024, 5, 9, tzinfo=UTC), months=2)
-    >>> [f"{start:%d %b} to {end:%d %b}" for start, end in spans]
-    ['30 Jan to 01 Mar', '01 Mar to 01 May', '01 May to 09 May']
-    """
-    first = datetime(start.year, start.month, 1, tzinfo=UTC)
-    cuts = pl.datetime_range(first, end, f"{months}mo", closed="left", time_zone="UTC", eager=True).to_list()
-    edges = [start, *(each for each in cuts if each > start), end]
-    return list(itertools.pairwise(edges))
+    weather = on_grid(read_weather(raw), interval=rules.interval, time_zone=zone)
+    write_parquet(weather, directory / WEATHER_FILE)
+    temperature = directory / "temperature.parquet"
+    write_parquet(mean_over_stations(weather), temperature)
+    return temperature
 
 
 def _fingerprint(raw: Path, rules: CleaningRules) -> str:
-    facts = json.dumps([__version__, data_hash(raw), asdict(rules)], sort_keys=True, default=str)
-    return hashlib.sha256(facts.encode()).hexdigest()
+    edits = "" if rules.edits is None else rules.edits.write_csv()
+    facts = [__version__, data_hash(raw), asdict(replace(rules, edits=None)), edits]
+    return hashlib.sha256(json.dumps(facts, sort_keys=True, default=str).encode()).hexdigest()
 
 
 def _is_there(fresh: Processed) -> bool:

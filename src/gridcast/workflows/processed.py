@@ -1,7 +1,7 @@
 """What `prepare` leaves behind and every later step starts from."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -11,10 +11,13 @@ from typing import Any
 import polars as pl
 
 from gridcast.domain.errors import GridcastError
+from gridcast.domain.membership import Membership
 from gridcast.domain.series import Hierarchy, Level, Series
+from gridcast.features.weather_grid import are_forecasts
 from gridcast.ingestion.parquet import parquet_read
 
 MANIFEST = "manifest.json"
+WEATHER_FILE = "weather.parquet"
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,28 +81,45 @@ class Processed:
                     "series_id": each.series_id,
                     "level": each.level,
                     "time_zone": each.time_zone,
-                    "parent_id": each.parent_id,
+                    "memberships": [_facts(membership) for membership in each.memberships],
                 }
                 for each in self.hierarchy.series
             ],
         }
         (directory / MANIFEST).write_text(json.dumps(facts, indent=1), encoding="utf-8")
 
-    def readings(self, *, start: datetime | None = None) -> pl.DataFrame:
-        """Clean readings from `start` on with their temperature, ordered by series and time."""
+    def readings(self, *, start: datetime | None = None, series_ids: Sequence[str] | None = None) -> pl.DataFrame:
+        """Clean readings from `start` on with their temperature, ordered by series and time; of some series only."""
         files = sorted(self.directory.glob("readings/*/*.parquet"))
         with self._told(*files):
             rows = pl.scan_parquet(files, hive_partitioning=False)
             rows = rows if start is None else rows.filter(pl.col("valid_time") >= start)
+            rows = rows if series_ids is None else rows.filter(pl.col("series_id").is_in(list(series_ids)))
             return rows.sort("series_id", "valid_time").collect()
 
-    def weather(self, *, start: datetime | None = None, end: datetime | None = None) -> pl.DataFrame:
-        """`valid_time`, `temperature_c`: what the readings were joined with, reaching as far as the weather does."""
-        file = self.directory / "weather.parquet"
-        with self._told(file):
-            rows = pl.scan_parquet(file)
+    def weather(
+        self, *, start: datetime | None = None, end: datetime | None = None, known_at: datetime | None = None
+    ) -> pl.DataFrame:
+        """Vintages of every station (`WEATHER`) on the intervals of the loads, reaching as far as the weather does.
+
+        Args:
+            start: only from this valid time on.
+            end: only before this valid time.
+            known_at: only what was available then, if there are weather forecasts; a history without any gives its
+                observations as they are, in place of forecasts.
+        """
+        with self._told(self.directory / WEATHER_FILE):
+            rows = pl.scan_parquet(self.directory / WEATHER_FILE)
+            if known_at is not None and self.has_weather_forecasts():
+                rows = rows.filter(pl.col("available_at") <= known_at)
             rows = rows if start is None else rows.filter(pl.col("valid_time") >= start)
             return (rows if end is None else rows.filter(pl.col("valid_time") < end)).collect()
+
+    def has_weather_forecasts(self) -> bool:
+        """Whether any temperature was available when its interval began."""
+        with self._told(self.directory / WEATHER_FILE):
+            rows = pl.scan_parquet(self.directory / WEATHER_FILE)
+            return bool(rows.select(are_forecasts().any()).collect().item())
 
     def holidays(self) -> pl.DataFrame:
         """Local holidays (`HOLIDAYS`)."""
@@ -118,4 +138,15 @@ class Processed:
 
 
 def _series(facts: Mapping[str, Any]) -> Series:
-    return Series(facts["series_id"], Level(facts["level"]), facts["time_zone"], facts["parent_id"])
+    memberships = tuple(_membership(each) for each in facts["memberships"])
+    return Series(facts["series_id"], Level(facts["level"]), facts["time_zone"], memberships)
+
+
+def _facts(membership: Membership) -> dict[str, str | None]:
+    since, until = (None if each is None else each.isoformat() for each in (membership.since, membership.until))
+    return {"parent_id": membership.parent_id, "since": since, "until": until}
+
+
+def _membership(facts: Mapping[str, str | None]) -> Membership:
+    since, until = (None if each is None else datetime.fromisoformat(each) for each in (facts["since"], facts["until"]))
+    return Membership(str(facts["parent_id"]), since, until)

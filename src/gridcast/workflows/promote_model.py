@@ -50,6 +50,8 @@ def promote_model(
     if champion is not None and champion.version == candidate.version:
         return Promotion(candidate.version, champion.version, "it is in charge already", changed=False)
     challenge, reigning, remark = compare(candidate, champion)
+    if reigning is not None and reigning.weather != challenge.weather:
+        raise ValueError(f"judged with {challenge.weather} and {reigning.weather} weather; expected the same for both")
     refusals = _refusals(challenge, reigning, gate=gate)
     if refusals:
         reason = f"model {candidate.version} is not promoted: {'; '.join(refusals)}."
@@ -91,9 +93,9 @@ def _because(challenge: Backtest, reigning: Backtest | None) -> str:
     skill, pinball = _figure(challenge, "skill_pinball_vs_naive"), _figure(challenge, "pinball_model")
     days = len(challenge.origins)
     reason = f"over {days} held-out days its pinball loss is {pinball:.3f} MW, {skill:.0%} below the weekly naive"
-    if reigning is None:
-        return reason
-    return f"{reason}, against {_figure(reigning, 'pinball_model'):.3f} MW of champion {reigning.model_version}"
+    if reigning is not None:
+        reason += f", against {_figure(reigning, 'pinball_model'):.3f} MW of champion {reigning.model_version}"
+    return f"{reason}, with {challenge.weather.in_words}"
 
 
 def _figure(backtest: Backtest, name: str) -> float:

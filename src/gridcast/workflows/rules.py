@@ -1,22 +1,63 @@
 """What batch and real time must agree on to produce the same clean readings."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+
+import polars as pl
 
 from gridcast.domain.calendars import interval_start
 from gridcast.domain.series import Hierarchy
+from gridcast.quality.aggregate import tell_summed
+from gridcast.quality.cleaning import Cleaned, clean_block
 from gridcast.quality.limits import Limits
+from gridcast.workflows.block_name import BlockName
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class CleaningRules:
-    """Interval, limits and hierarchy, and since when each series has been measured."""
+    """How readings become clean readings.
+
+    Attributes:
+        interval: length of the clean intervals.
+        limits: of the quality rules, for series without their own in `series_limits`.
+        hierarchy: every series.
+        series_since: when each series was first measured.
+        min_completeness: share of a parent's children that must have a load; see `combine_sums`.
+        series_limits: limits of single series.
+        edits: `EDITS` that people made; they overrule everything.
+        upsample: let series that come at a longer interval hold their load; otherwise they are refused.
+    """
 
     interval: timedelta
     limits: Limits
     hierarchy: Hierarchy
     series_since: Mapping[str, datetime]
+    min_completeness: float = 1.0
+    series_limits: Mapping[str, Limits] = field(default_factory=dict)
+    edits: pl.DataFrame | None = None
+    upsample: bool = False
+
+    def clean(self, readings: pl.DataFrame, block: BlockName) -> Cleaned:
+        """The block's clean rows of measured series, from its `READINGS` and those of the time around it."""
+        leaves = self.hierarchy.select(self.hierarchy.leaves)
+        clean, removed, counts = clean_block(
+            readings,
+            span=(block.start, block.end),
+            interval=self.interval,
+            limits=self.limits,
+            time_zones={each.series_id: each.time_zone for each in leaves},
+            series_since={each: since for each, since in self.series_since.items() if block.owns(each)},
+            series_until=self.hierarchy.retired,
+            series_limits=self.series_limits,
+            edits=self.edits,
+            upsample=self.upsample,
+        )
+        told = (
+            tell_summed(rows, column=column, hierarchy=self.hierarchy)
+            for rows, column in ((removed, "reason"), (counts, "name"))
+        )
+        return Cleaned(clean, *told)
 
     def start_of_interval(self, moment: datetime) -> datetime:
         """Start of the interval a moment lies in, by the clock of the whole."""

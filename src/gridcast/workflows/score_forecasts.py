@@ -6,7 +6,7 @@ from datetime import timedelta
 import polars as pl
 
 from gridcast.domain.lead_time import lead_count
-from gridcast.domain.tables import Layer, Quality, earliest, latest
+from gridcast.domain.tables import WEATHER, Layer, Quality, earliest, latest
 from gridcast.evaluation.scorecard import scorecard
 from gridcast.evaluation.scored import KEYS, MODEL, NAIVE
 from gridcast.features.panel import panel_from_frames
@@ -59,7 +59,7 @@ def _naive_points(readings: pl.DataFrame, processed: Processed, *, issued: pl.Da
     naive = fit_naive(history, until=len(history.time))
     panel = panel_from_frames(
         readings,
-        weather=processed.weather().clear(),
+        weather=WEATHER.to_frame(),
         holidays=processed.holidays(),
         time_zones=processed.hierarchy.time_zones,
         interval=processed.interval,

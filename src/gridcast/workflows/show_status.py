@@ -52,7 +52,8 @@ def _late(store: Store, processed: Processed | None, *, newest: datetime, max_ag
     if recent.is_empty():
         recent = processed.readings(start=newest - max_age)
     on_time = set(recent.drop_nulls("load_mw")["series_id"])
-    return [each for each in processed.hierarchy.ids if each not in on_time]
+    active = processed.hierarchy.active_at(newest)
+    return [each for each in processed.hierarchy.ids if each in active and each not in on_time]
 
 
 def _verdict(facts: dict[str, Any], late: list[str]) -> str:

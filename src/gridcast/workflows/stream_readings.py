@@ -12,9 +12,8 @@ from gridcast.domain.tables import FORECASTS, READINGS, earliest, latest
 from gridcast.features.windows import DAYS_OF_HISTORY, LONGEST_HORIZON
 from gridcast.quality.limits import CONTEXT_AFTER, CONTEXT_BEFORE
 from gridcast.registry.mlflow_registry import RegisteredModel
-from gridcast.store.sqlite import Store
+from gridcast.store.sqlite import Position, Store
 from gridcast.workflows.issue_forecast import Known
-from gridcast.workflows.prepare import Span
 from gridcast.workflows.processed import Processed
 from gridcast.workflows.rules import CleaningRules
 
@@ -39,7 +38,7 @@ class TickJob:
     store: Path
     processed: Processed
     log_offset: int
-    span: Span
+    span: tuple[datetime, datetime]
     issue_time: datetime
     rules: CleaningRules
     artefact: Path
@@ -54,7 +53,8 @@ class TickJob:
         """What is known at the issue time: the tick's own clean rows behind the history before its span."""
         start = self.issue_time - timedelta(days=DAYS_OF_HISTORY)
         history = store.readings(start=start, end=self.span[0])
-        weather = self.processed.weather(start=start, end=self.issue_time + LONGEST_HORIZON)
+        end = self.issue_time + LONGEST_HORIZON
+        weather = self.processed.weather(start=start, end=end, known_at=self.issue_time)
         return Known(pl.concat([history, clean]), weather, self.processed.holidays(), self.rules.hierarchy)
 
 
@@ -97,7 +97,7 @@ class Stream:
         if self.store.position(CONSUMER).issue_time is not None:
             return
         begin = start - timedelta(days=days)
-        self.store.land(raw.filter(pl.col("valid_time") >= begin, pl.col("valid_time") < start))
+        self.store.land(self.not_landed(raw.filter(pl.col("valid_time") >= begin, pl.col("valid_time") < start)))
         clean = self.processed.readings(start=begin).filter(pl.col("valid_time") < start)
         self.store.commit_tick(
             consumer=CONSUMER,
@@ -120,7 +120,8 @@ class Stream:
 
     def _next_job(self) -> TickJob | None:
         position, head = self.store.position(CONSUMER), self.store.log_head()
-        touched = self.store.landed_span(after_offset=position.log_offset, up_to_offset=head)
+        landed = self.store.landed_span(after_offset=position.log_offset, up_to_offset=head)
+        touched = landed or self._not_cleaned(position)
         if touched is None:
             return None
         first, last = touched
@@ -136,6 +137,11 @@ class Stream:
             artefact=self.model.directory,
             model_version=self.model.version,
         )
+
+    def _not_cleaned(self, position: Position) -> tuple[datetime, datetime] | None:
+        """Intervals behind the start of the stream with readings that had landed before it began."""
+        begun, newest = position.issue_time, self.store.newest_landed()
+        return None if begun is None or newest is None or newest < begun else (begun, newest)
 
 
 def replay(
@@ -179,6 +185,20 @@ def replay(
             return
         arriving = ahead.filter(pl.col("valid_time") >= at, pl.col("valid_time") < at + step)
         at += step
+
+
+def follow(stream: Stream, *, stop: threading.Event, every: timedelta) -> Iterator[datetime]:
+    """Tick whenever readings have landed, until `stop` is set; yields each issue time.
+
+    Args:
+        stream: a stream that has been warm-started.
+        stop: set to end.
+        every: how often to look.
+    """
+    while not stop.wait(every / timedelta(seconds=1)):
+        issued = stream.tick()
+        if issued is not None:
+            yield issued
 
 
 def pacer(*, interval: timedelta, speed: float | None, stop: threading.Event) -> Callable[[], bool]:

@@ -12,7 +12,8 @@ import matplotlib as mpl
 import polars as pl
 import pytest
 
-from gridcast.dashboards.report.content import ReportContent
+from gridcast.dashboards.report.content import REQUIRED, ReportContent
+from gridcast.dashboards.report.figures import MOST_FANS
 from gridcast.dashboards.report.html import render_report, report_html
 from gridcast.dashboards.report.picture import render_picture
 from gridcast.dashboards.report.theme import DARK, LIGHT
@@ -70,6 +71,9 @@ def calibration() -> pl.DataFrame:
     )
 
 
+WORST = {"bad": 0.0, "missing": 0.075, "estimated": 0.05, "troubled": 0.125, "main_rule": "unit_slip"}
+
+
 def full_content(*zones: str) -> ReportContent:
     ids = ("system", *(zones or ("zone_01", "zone_02")))
     flags = {"good": 700, "estimated": 40, "edited": 0, "bad": 0, "missing": 60}
@@ -86,6 +90,8 @@ def full_content(*zones: str) -> ReportContent:
         accuracy_by_series=scores("series_id", ids),
         calibration=calibration(),
         data_quality=pl.DataFrame([{"series_id": each, **quality} for each in ids]),
+        quality_worst=pl.DataFrame([{"series_id": "zone_01", **WORST}]),
+        quality_rules=pl.DataFrame([{"kind": "rule", "name": "spike", "series": 2, "rows": 6, "energy_mwh": -31.5}]),
         replay=scores("lead_bucket", ("0–6 h",)).filter(pl.col("forecaster") == "model"),
         model_card={"Model": "global quantile network"},
         reproduce=("make demo",),
@@ -152,13 +158,25 @@ def test_every_series_has_its_figure_with_the_system_first(page_text: str) -> No
         assert f'<title id="fan-{place}-title">Forecast of {named[place]}</title>' in page_text
 
 
+def test_many_series_get_their_charts_from_the_system_down_and_the_rest_is_told() -> None:
+    zones = dict.fromkeys((f"meter_{number:03d}" for number in range(60)), "Europe/London")
+    page = Page(report_html(replace(bare_content(), time_zones=zones)))
+    assert page.words.count("No forecast for this series yet.") == MOST_FANS
+    assert f"{MOST_FANS} of 61 series" in page.words
+
+
+def test_the_quality_section_shows_the_worst_series_and_what_each_rule_did(page_text: str) -> None:
+    assert "12.5 %  unit slip" in page_text
+    assert "-31.5" in Page(page_text).words
+
+
 def test_every_chart_and_table_says_what_it_is(page_text: str) -> None:
     page = Page(page_text)
     charts = [attributes for tag, attributes in page.tags if tag == "svg"]
-    assert len(charts) == 6
+    assert len(charts) == 7
     assert all(chart["role"] == "img" and chart["aria-labelledby"] for chart in charts)
-    assert page.count("figure") == page.count("figcaption") == 6
-    assert page.count("table") == page.count("caption") == 5
+    assert page.count("figure") == page.count("figcaption") == 7
+    assert page.count("table") == page.count("caption") == 6
     assert all("scope" in attributes for tag, attributes in page.tags if tag == "th")
     assert [tag for tag, _ in page.tags].count("h1") == 1
 
@@ -202,7 +220,7 @@ def test_a_report_of_nothing_says_what_to_run_next() -> None:
     assert page.words.count("No forecast for this series yet.") == 2
 
 
-@pytest.mark.parametrize("name", ["fan", "actuals", "accuracy_by_series", "accuracy_by_lead", "calibration", "replay"])
+@pytest.mark.parametrize("name", sorted(REQUIRED))
 def test_any_frame_may_be_absent(name: str) -> None:
     assert "Forecasts of a small grid" in report_html(replace(full_content(), **{name: pl.DataFrame()}))
 

@@ -14,7 +14,7 @@ from gridcast.domain import tables
 from gridcast.domain.lead_time import LEAD_BUCKETS
 from gridcast.domain.quantiles import QUANTILE_COLUMNS
 from gridcast.evaluation.scorecard import scorecard
-from gridcast.ingestion.columns import DEAD_ROWS
+from gridcast.ingestion.tabular.columns import DEAD_ROWS
 from gridcast.quality.limits import Rule
 from gridcast.store.schema import METADATA
 
@@ -49,9 +49,10 @@ def parameters(room: str, module: str, name: str) -> list[str]:
         (found,) = (each for each in body if isinstance(each, ast.FunctionDef | ast.ClassDef) and each.name == part)
         body = found.body
     if isinstance(found, ast.ClassDef):
-        fields = [
+        names = [
             each.target.id for each in body if isinstance(each, ast.AnnAssign) and isinstance(each.target, ast.Name)
         ]
+        fields = [name for name in names if not name.startswith("_")]
         return ["*", *fields] if "kw_only=True" in ast.unparse(found.decorator_list[0]) else fields
     plain = [each.arg for each in found.args.args if each.arg not in {"self", "cls"}]
     return [*plain, *(["*"] if found.args.kwonlyargs else []), *(each.arg for each in found.args.kwonlyargs)]

@@ -45,7 +45,7 @@ def test_the_grid_spans_readings_and_weather_and_what_is_unknown_is_nan() -> Non
     made = panel({"a": {0: 1.0, 2: 3.0}, "b": {1: 5.0, 2: None}}, {1: 10.0, 4: 12.0})
     nan = np.nan
     np.testing.assert_array_equal(made.load_mw, [[1, nan, 3, nan, nan], [nan, 5, nan, nan, nan]])
-    np.testing.assert_array_equal(made.temperature_c, [nan, 10, nan, nan, 12])
+    np.testing.assert_array_equal(made.temperature_c, [[nan, 10, nan, nan, 12]])
     assert made.time[0] == np.datetime64("2024-03-01T00:00")
     assert made.end == START + 5 * HOUR
 
@@ -53,7 +53,7 @@ def test_the_grid_spans_readings_and_weather_and_what_is_unknown_is_nan() -> Non
 def test_weather_before_the_first_reading_and_rows_after_until_are_left_out() -> None:
     made = panel({"a": {2: 1.0, 3: 2.0, 9: 9.0}}, {0: 5.0, 3: 6.0, 9: 7.0}, until=START + 5 * HOUR)
     np.testing.assert_array_equal(made.load_mw, [[1, 2, np.nan]])
-    np.testing.assert_array_equal(made.temperature_c, [np.nan, 6, np.nan])
+    np.testing.assert_array_equal(made.temperature_c, [[np.nan, 6, np.nan]])
 
 
 def test_positions_and_moments_are_inverse_and_moments_off_the_grid_are_refused() -> None:
@@ -112,10 +112,10 @@ def test_a_missing_temperature_is_taken_from_the_last_day_that_has_it() -> None:
     temperatures: dict[int, float | None] = {hour: float(hour) for hour in range(48)}
     made = panel({"a": {0: 1.0}}, {**temperatures, 30: None, 60: 99.0}, until=START + 74 * HOUR)
     done, filled = fill_missing_temperature(made)
-    assert np.flatnonzero(filled).tolist() == [30, *range(48, 60), *range(61, 74)]
-    assert done.temperature_c[30] == 6.0
-    assert done.temperature_c[54] == 6.0  # hour 30 is missing as well
-    np.testing.assert_array_equal(done.temperature_c[48:54], np.arange(24, 30))
+    assert np.flatnonzero(filled[0]).tolist() == [30, *range(48, 60), *range(61, 74)]
+    assert done.temperature_c[0, 30] == 6.0
+    assert done.temperature_c[0, 54] == 6.0  # hour 30 is missing as well
+    np.testing.assert_array_equal(done.temperature_c[0, 48:54], np.arange(24, 30))
     assert not np.isnan(done.temperature_terms_c).any()
 
 
@@ -128,4 +128,4 @@ def test_a_panel_with_every_temperature_stays_as_it_is() -> None:
 
 def test_temperatures_before_the_origin_are_left_alone() -> None:
     made = panel({"a": {0: 1.0}}, {0: 4.0, 2: 4.0}, until=START + 4 * HOUR)
-    assert np.flatnonzero(fill_missing_temperature(made, origin=2).filled).tolist() == [3]
+    assert np.flatnonzero(fill_missing_temperature(made, origin=2).filled[0]).tolist() == [3]

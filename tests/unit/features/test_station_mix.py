@@ -1,68 +1,89 @@
-from datetime import UTC, datetime, timedelta
+"""Station mixes: weights, what follows from them, and how they are kept."""
 
-import polars as pl
+import json
+
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gridcast.domain.calendars import interval_start
-from gridcast.domain.tables import UTC_TIME
-from gridcast.features.station_mix import mean_over_stations, on_grid
+from gridcast.domain.errors import GridcastError
+from gridcast.features.station_mix import LEAST_WEIGHT, StationMix, mix_stations, plain_mix
 
-START = datetime(2024, 3, 30, 20, tzinfo=UTC)
-ZONES = ("Europe/London", "America/New_York", "Australia/Melbourne", "Asia/Kolkata")
-
-
-def temperatures(values: list[float], *, every: timedelta, start: datetime = START) -> pl.DataFrame:
-    times = pl.Series([start + every * step for step in range(len(values))], dtype=UTC_TIME)
-    return pl.DataFrame({"valid_time": times, "temperature_c": values})
+MIX = StationMix(
+    ({"a": 0.5, "b": 0.5, "c": 0.0}, {"a": 0.2, "b": 0.0, "c": 0.8}, {"a": 1.0}), {"zone_1": 1, "zone_2": 2}
+)
 
 
-def test_the_mix_is_the_mean_of_the_stations_that_reported() -> None:
-    weather = pl.DataFrame(
-        {
-            "station_id": ["a", "b", "a", "b"],
-            "valid_time": [START, START, START + timedelta(hours=1)] * 1 + [START],
-            "temperature_c": [1.0, 3.0, 5.0, None],
-        }
-    )
-    assert mean_over_stations(weather)["temperature_c"].to_list() == [2.0, 5.0]
+def test_a_series_without_a_mix_of_its_own_gets_the_first() -> None:
+    assert MIX.of("zone_1") == {"a": 0.2, "b": 0.0, "c": 0.8}
+    assert MIX.of("somebody") == {"a": 0.5, "b": 0.5, "c": 0.0}
 
 
-def test_hourly_weather_is_interpolated_for_quarter_hours() -> None:
-    fine = on_grid(
-        temperatures([10.0, 14.0], every=timedelta(hours=1)), interval=timedelta(minutes=15), time_zone="Europe/London"
-    )
-    assert fine["temperature_c"].to_list() == [10.0, 11.0, 12.0, 13.0, 14.0]
+def test_series_that_mix_alike_share_a_row_and_unused_mixes_have_none() -> None:
+    rows = MIX.weights(series_ids=["zone_1", "new", "newer"], station_ids=["a", "b", "c", "unheard_of"])
+    assert rows.mix_of_series.tolist() == [1, 0, 0]
+    np.testing.assert_array_equal(rows.weights, [[0.5, 0.5, 0, 0], [0.2, 0, 0.8, 0]])
 
 
-def test_finer_weather_is_averaged() -> None:
-    hourly = on_grid(
-        temperatures([1.0, 2.0, 3.0, 4.0, 9.0], every=timedelta(minutes=15)),
-        interval=timedelta(hours=1),
-        time_zone="Europe/London",
-    )
-    assert hourly["temperature_c"].to_list() == [2.5, 9.0]
+def test_the_weights_are_taken_among_the_stations_that_report() -> None:
+    nan = np.nan
+    stations = np.array([[10.0, 10.0, nan, nan, nan], [20.0, nan, 20.0, nan, nan], [30.0, 30.0, 30.0, 30.0, nan]])
+    mixed = mix_stations(stations, weights=np.array([[0.6, 0.4, 0.0], [0.2, 0.2, 0.6]]))
+    np.testing.assert_allclose(mixed.temperature_c, [[14, 10, 20, 30, nan], [24, 25, 27.5, 30, nan]], rtol=1e-6)
+    np.testing.assert_array_equal(mixed.is_thin, [[False, False, True, True, True], [False, False, False, False, True]])
 
 
-def test_temperatures_hours_apart_are_not_joined_by_a_line() -> None:
-    gap = temperatures([1.0, 2.0], every=timedelta(hours=4))
-    filled = on_grid(gap, interval=timedelta(hours=1), time_zone="Europe/London")
-    assert filled.equals(gap)
+def test_exactly_half_of_the_weight_is_enough() -> None:
+    assert not mix_stations(np.array([[1.0], [np.nan]]), weights=np.array([[LEAST_WEIGHT, LEAST_WEIGHT]])).is_thin.any()
 
 
-@pytest.mark.parametrize("zone", ZONES)
-def test_weather_of_whole_utc_hours_lies_on_the_local_grid_over_a_clock_change(zone: str) -> None:
-    weather = temperatures([float(step) for step in range(48)], every=timedelta(hours=1))
-    hourly = on_grid(weather, interval=timedelta(hours=1), time_zone=zone)
-    assert hourly.height == 48
-    for time in hourly["valid_time"]:
-        assert interval_start(time, interval=timedelta(hours=1), time_zone=zone) == time
+@given(
+    st.lists(st.floats(0.01, 1), min_size=2, max_size=6),
+    st.lists(st.lists(st.one_of(st.none(), st.floats(-40, 45)), min_size=6, max_size=6), min_size=1, max_size=5),
+)
+def test_a_mix_lies_between_its_coldest_and_warmest_station_and_equals_the_weighted_mean(
+    shares: list[float], times: list[list[float | None]]
+) -> None:
+    weights = np.array(shares) / sum(shares)
+    stations = np.array(times, dtype=float).T[: len(shares)]
+    mixed = mix_stations(stations, weights=weights[np.newaxis]).temperature_c[0]
+    for at, value in enumerate(mixed):
+        there = np.isfinite(stations[:, at])
+        if not there.any():
+            assert np.isnan(value)
+            continue
+        assert value == pytest.approx(np.average(stations[there, at], weights=weights[there]), abs=1e-4)
+        assert stations[there, at].min() - 1e-4 <= value <= stations[there, at].max() + 1e-4
 
 
-@given(st.integers(0, 6 * 365 * 24 * 60), st.sampled_from(ZONES), st.sampled_from([5, 15, 30, 60]))
-def test_a_moment_lies_in_its_interval(minute: int, zone: str, minutes: int) -> None:
-    interval, utc = timedelta(minutes=minutes), datetime(2020, 1, 1, tzinfo=UTC) + timedelta(minutes=minute)
-    start = interval_start(utc, interval=interval, time_zone=zone)
-    assert start <= utc < start + interval
-    assert interval_start(start, interval=interval, time_zone=zone) == start
+def test_a_value_does_not_depend_on_what_stands_beside_it() -> None:
+    rng = np.random.default_rng(1)
+    stations, weights = rng.normal(10, 8, (7, 300)), rng.dirichlet(np.ones(7), 5)
+    whole = mix_stations(stations, weights=weights).temperature_c
+    alone = mix_stations(stations[:, 123:124], weights=weights[2:3]).temperature_c
+    assert whole[2, 123] == alone[0, 0]
+
+
+def test_a_mix_survives_being_written_as_json() -> None:
+    again = StationMix.from_facts(json.loads(json.dumps(MIX.to_facts())))
+    assert again == MIX
+
+
+@pytest.mark.parametrize(
+    ("facts", "message"),
+    [
+        pytest.param({"mixes": [{"a": 0.4}], "series": {}}, "add up to 1", id="too little"),
+        pytest.param({"mixes": [{"a": 1.4, "b": -0.4}], "series": {}}, "add up to 1", id="negative"),
+        pytest.param({"mixes": [{"a": 1.0}], "series": {"zone": 1}}, "to name one of 1 mixes", id="no such mix"),
+        pytest.param({"mixes": [], "series": {}}, "to name one of 0 mixes", id="none"),
+        pytest.param({"mixes": 3}, "cannot be read", id="something else"),
+    ],
+)
+def test_what_is_no_mix_is_refused(facts: dict[str, object], message: str) -> None:
+    with pytest.raises(GridcastError, match=message):
+        StationMix.from_facts(facts)
+
+
+def test_the_plain_mix_counts_every_station_alike_for_everybody() -> None:
+    assert plain_mix(["x", "y", "z", "w"]).of("anybody") == {"x": 0.25, "y": 0.25, "z": 0.25, "w": 0.25}

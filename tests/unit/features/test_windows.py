@@ -172,7 +172,7 @@ def test_a_short_panel_gives_the_inputs_of_the_whole_history() -> None:
         weather=pl.DataFrame(
             {
                 "valid_time": pl.Series(PANEL.time[first : origin + 168]).dt.replace_time_zone("UTC"),
-                "temperature_c": PANEL.temperature_c[first : origin + 168],
+                "temperature_c": PANEL.temperature_c[0, first : origin + 168],
             }
         ),
         holidays=pl.DataFrame({"date": [date(2024, 3, 29)], "name": ["Good Friday"]}),
@@ -218,7 +218,7 @@ def test_shorter_intervals_keep_the_day_lags(minutes: int) -> None:
 def test_windows_with_too_little_observed_are_not_used() -> None:
     changed = make_panel()
     changed.load_mw[1, 600:] = np.nan
-    changed.temperature_c[1200:] = np.nan
+    changed.temperature_c[:, 1200:] = np.nan
     windows = usable_windows(changed, leads=48, every=24)
     assert windows.origin.min() == 14 * 24
     assert windows.origin[windows.series == 1].max() <= 600 - 24

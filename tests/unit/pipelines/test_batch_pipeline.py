@@ -1,23 +1,29 @@
+import contextlib
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 import pytest
+import watchfiles
 from polars.testing import assert_frame_equal
 
 from gridcast.domain.errors import GridcastError
 from gridcast.domain.series import Hierarchy, zones_to_system
-from gridcast.domain.tables import HOLIDAYS
 from gridcast.ingestion import raw
 from gridcast.ingestion.sample import TIME_ZONE, read_sample
 from gridcast.pipelines.beam.batch import run_batch
-from gridcast.quality.aggregate import aggregate_to_parents
-from gridcast.quality.cleaning import clean_block
+from gridcast.quality.aggregate import child_counts, combine_sums, partial_sums
 from gridcast.quality.limits import Limits
 from gridcast.quality.summary import add_counts, quality_counts
-from gridcast.workflows.prepare import BatchJob, prepare
+from gridcast.workflows.block_name import BlockName
+from gridcast.workflows.prepare import BatchJob, Prepared, prepare
 from gridcast.workflows.processed import Processed
+from gridcast.workflows.rules import CleaningRules
 from gridcast.workflows.workspace import Workspace
 
 HOUR = timedelta(hours=1)
@@ -51,9 +57,7 @@ def faulty_readings() -> pl.DataFrame:
 def raw_folder(tmp_path: Path) -> Workspace:
     workspace = Workspace(tmp_path / "data")
     weather = read_sample().weather.filter(pl.col("valid_time").is_between(START, END + 48 * HOUR))
-    raw.write_readings(faulty_readings(), directory=workspace.raw, source="test")
-    raw.write_weather(weather, directory=workspace.raw, source="test")
-    raw.write_holidays(HOLIDAYS.to_frame(), directory=workspace.raw)
+    raw.write_source(workspace.raw, source="test", readings=faulty_readings(), weather=weather)
     return workspace
 
 
@@ -61,44 +65,76 @@ def tree(series_ids: list[str]) -> Hierarchy:
     return zones_to_system(series_ids, time_zone=TIME_ZONE)
 
 
-def run(workspace: Workspace, *, limits: Limits = DEFAULT, months: int = 1, buckets: int = 1) -> tuple[Processed, bool]:
+def rules(workspace: Workspace, *, limits: Limits = DEFAULT) -> CleaningRules:
+    since = raw.first_readings(workspace.raw)
+    return CleaningRules(HOUR, limits, tree(sorted(since)), since)
+
+
+def run(
+    workspace: Workspace, *, limits: Limits = DEFAULT, block_rows: int = 4_000, beam_flags: tuple[str, ...] = ()
+) -> Prepared:
     return prepare(
-        workspace, interval=HOUR, limits=limits, hierarchy=tree, months=months, buckets=buckets, run_batch=run_batch
+        workspace,
+        rules=rules(workspace, limits=limits),
+        block_rows=block_rows,
+        run_batch=run_batch,
+        beam_flags=beam_flags,
     )
+
+
+@contextlib.contextmanager
+def job_service(tmp_path: Path) -> Iterator[int]:
+    """A job service in a process of its own, as a cluster has one; gives its port."""
+    command = [sys.executable, "-m", "apache_beam.runners.portability.local_job_service_main"]
+    port_file = tmp_path / "port"
+    service = subprocess.Popen([*command, "--port_file", str(port_file)], stderr=subprocess.DEVNULL)
+    try:
+        deadline = time.monotonic() + 60
+        for changes in watchfiles.watch(tmp_path, recursive=False, yield_on_timeout=True, rust_timeout=200):
+            assert service.poll() is None, changes
+            assert time.monotonic() < deadline
+            if port_file.exists() and port_file.read_text():
+                break
+        yield int(port_file.read_text())
+    finally:
+        service.kill()
+        service.wait()
 
 
 @pytest.mark.parametrize(
-    ("months", "buckets"),
+    ("block_rows", "through_service"),
     [
-        pytest.param(12, 1, id="one block"),
-        pytest.param(1, 1, id="a block a month"),
-        pytest.param(2, 3, id="six blocks"),
+        pytest.param(1_000_000, False, id="one block"),
+        pytest.param(4_000, False, id="two series a block"),
+        pytest.param(1_000, True, id="a block a series, on another runner"),
     ],
 )
 def test_the_pipeline_gives_what_the_pure_functions_give_on_the_whole_history(
-    tmp_path: Path, months: int, buckets: int
+    tmp_path: Path, block_rows: int, through_service: bool
 ) -> None:
     workspace = raw_folder(tmp_path)
 
-    processed, _ = run(workspace, months=months, buckets=buckets)
+    if through_service:
+        with job_service(tmp_path) as port:
+            flags = ("--runner=PortableRunner", f"--job_endpoint=localhost:{port}", "--environment_type=LOOPBACK")
+            processed, _, metrics = run(workspace, block_rows=block_rows, beam_flags=flags)
+    else:
+        processed, _, metrics = run(workspace, block_rows=block_rows)
 
-    readings = raw.read_readings(workspace.raw)
-    hierarchy = tree(sorted(ZONES))
-    children, removed = clean_block(
-        readings,
-        span=(readings["valid_time"].min(), readings["valid_time"].max() + HOUR),
-        interval=HOUR,
-        limits=Limits(),
-        time_zones=hierarchy.time_zones,
-        series_since=raw.first_readings(workspace.raw),
-    )
-    parents = aggregate_to_parents(children, parents=hierarchy.parents)
+    readings, own = raw.read_readings(workspace.raw), rules(workspace)
+    whole = BlockName(readings["valid_time"].min(), readings["valid_time"].max() + HOUR)
+    children, removed, counts = own.clean(readings, whole)
+    sums = partial_sums(children, hierarchy=own.hierarchy)
+    parents = combine_sums(sums)
+    mean = pl.read_parquet(processed.directory / "temperature.parquet")
     expected = pl.concat([children, parents]).sort("series_id", "valid_time")
-    expected = expected.join(processed.weather(), on="valid_time", how="left", maintain_order="left")
+    expected = expected.join(mean, on="valid_time", how="left", maintain_order="left")
     assert_frame_equal(processed.readings(), expected, check_exact=True)
-    none_removed = removed.clear()
-    counts = pl.concat([quality_counts(children, removed), quality_counts(parents, none_removed)])
-    assert_frame_equal(processed.quality_counts(), add_counts(counts))
+    of_parents = quality_counts(parents, removed.clear(), interval=HOUR)
+    all_counts = add_counts(pl.concat([counts, of_parents, child_counts(sums)]))
+    assert_frame_equal(processed.quality_counts(), all_counts)
+    assert metrics["quality.good"] == (children["quality"] == "good").sum()
+    assert metrics["removed.duplicate"] == removed.height
     assert set(expected["quality"]) >= {"good", "estimated"}
     assert removed.height > 50
 
@@ -107,9 +143,10 @@ def test_months_without_a_reading_are_missing_not_absent(tmp_path: Path) -> None
     workspace = raw_folder(tmp_path)
     readings = raw.read_readings(workspace.raw)
     hole = pl.col("valid_time").is_between(datetime(2008, 2, 25, tzinfo=UTC), datetime(2008, 4, 20, tzinfo=UTC))
-    raw.write_readings(readings.filter(~hole), directory=workspace.raw, source="test")
+    weather = raw.read_weather(workspace.raw)
+    raw.write_source(workspace.raw, source="test", readings=readings.filter(~hole), weather=weather)
 
-    processed, _ = run(workspace)
+    processed = run(workspace).processed
 
     march = processed.readings().filter(pl.col("valid_time").dt.month() == 3)
     assert set(march["quality"]) == {"missing"}
@@ -120,27 +157,26 @@ def test_months_without_a_reading_are_missing_not_absent(tmp_path: Path) -> None
 
 def test_unchanged_readings_and_rules_are_not_cleaned_again_and_changed_rules_are(tmp_path: Path) -> None:
     workspace = raw_folder(tmp_path)
-    first, was_reused = run(workspace)
-    again, is_reused = run(workspace)
-    other, other_reused = run(workspace, limits=NO_FLATLINE)
+    first = run(workspace)
+    again = run(workspace)
+    other = run(workspace, limits=NO_FLATLINE)
 
-    assert (was_reused, is_reused, other_reused) == (False, True, False)
-    assert first.fingerprint == again.fingerprint != other.fingerprint
-    assert Processed.open(workspace.processed) == other
+    assert [each.was_reused for each in (first, again, other)] == [False, True, False]
+    assert first.processed.fingerprint == again.processed.fingerprint != other.processed.fingerprint
+    assert first.metrics == again.metrics != other.metrics
+    assert Processed.open(workspace.processed) == other.processed
 
 
 def test_a_batch_that_fails_leaves_the_earlier_result_as_it_was(tmp_path: Path) -> None:
     workspace = raw_folder(tmp_path)
-    before, _ = run(workspace)
+    before = run(workspace).processed
 
-    def fails_half_way(job: BatchJob) -> None:
+    def fails_half_way(job: BatchJob) -> dict[str, int]:
         run_batch(job)
         raise OSError(28, "No space left on device")
 
     with pytest.raises(GridcastError, match="No space left on device"):
-        prepare(
-            workspace, interval=HOUR, limits=NO_FLATLINE, hierarchy=tree, months=1, buckets=1, run_batch=fails_half_way
-        )
+        prepare(workspace, rules=rules(workspace, limits=NO_FLATLINE), block_rows=4_000, run_batch=fails_half_way)
 
     assert Processed.open(workspace.processed) == before
     assert {each.name for each in workspace.data_dir.iterdir()} == {"raw", "processed"}
@@ -149,3 +185,13 @@ def test_a_batch_that_fails_leaves_the_earlier_result_as_it_was(tmp_path: Path) 
 def test_preparing_before_ingesting_says_what_to_run(tmp_path: Path) -> None:
     with pytest.raises(GridcastError, match='run "gridcast ingest" first'):
         run(Workspace(tmp_path))
+
+
+def test_a_runner_that_cannot_be_reached_is_told_by_its_options(tmp_path: Path) -> None:
+    workspace = raw_folder(tmp_path)
+    flags = ("--runner=PortableRunner", "--job_endpoint=localhost:1", "--environment_type=LOOPBACK")
+
+    with pytest.raises(GridcastError, match=r"did not end well with --runner=PortableRunner .*localhost:1"):
+        run(workspace, beam_flags=(*flags, "--job_server_timeout=1"))
+
+    assert not workspace.processed.exists()

@@ -6,15 +6,28 @@ import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.sums import aggregate_to_parents
 
+from gridcast.domain.membership import Membership
+from gridcast.domain.series import Hierarchy, Level, Series
 from gridcast.domain.tables import CLEAN_READINGS
-from gridcast.quality.aggregate import aggregate_to_parents, combine_sums, partial_sums
+from gridcast.quality.aggregate import combine_sums, partial_sums
 from gridcast.quality.received import REMOVED
 from gridcast.quality.summary import add_counts, quality_counts, quality_summary
 
 START = datetime(2024, 1, 1, tzinfo=UTC)
 HOUR = timedelta(hours=1)
-PARENTS = {"m1": "f1", "m2": "f1", "m3": "f2", "f1": "system", "f2": "system"}
+
+
+def tree(**parents: str | tuple[Membership, ...]) -> Hierarchy:
+    """Series with their parents, always the same one or over time, and what is left without: the system."""
+    steps = {child: (Membership(parent),) if isinstance(parent, str) else parent for child, parent in parents.items()}
+    rest = {step.parent_id for each in steps.values() for step in each} - set(steps)
+    below = tuple(Series(child, Level.ZONE, "UTC", each) for child, each in steps.items())
+    return Hierarchy((*below, *(Series(each, Level.SYSTEM, "UTC") for each in rest)))
+
+
+TREE = tree(m1="f1", m2="f1", m3="f2", f1="system", f2="system")
 
 Row = tuple[str, int, float | None, str]
 
@@ -40,7 +53,7 @@ def of(frame: pl.DataFrame, series_id: str) -> dict[str, object]:
 
 def test_every_level_is_the_sum_of_the_measured_series_below_it() -> None:
     rows = clean(("m1", 0, 1.5, "good"), ("m2", 0, 2.0, "good"), ("m3", 0, 4.0, "good"))
-    parents = aggregate_to_parents(rows, parents=PARENTS)
+    parents = aggregate_to_parents(rows, hierarchy=TREE)
     assert parents.schema == CLEAN_READINGS
     assert parents.select("series_id", "load_mw", "quality", "rule").rows() == [
         ("f1", 3.5, "good", "sum_of_children"),
@@ -62,22 +75,23 @@ def test_a_parent_is_no_better_than_its_worst_child(
     quality: str, load_mw: float | None, expected: tuple[str, float | None]
 ) -> None:
     rows = clean(("m1", 0, 1.0, "good"), ("m2", 0, load_mw, quality))
-    parent = of(aggregate_to_parents(rows, parents=PARENTS), "f1")
+    parent = of(aggregate_to_parents(rows, hierarchy=TREE), "f1")
     assert (parent["quality"], parent["load_mw"]) == expected
 
 
 def test_a_child_counts_from_its_first_row_on() -> None:
     alone = clean(("m1", 0, 1.0, "good"))
     joined = clean(("m1", 0, 1.0, "good"), ("m2", 0, None, "missing"))
-    before, after = (of(aggregate_to_parents(each, parents=PARENTS), "f1") for each in (alone, joined))
+    before, after = (of(aggregate_to_parents(each, hierarchy=TREE), "f1") for each in (alone, joined))
     assert (before["quality"], before["load_mw"]) == ("good", 1.0)
     assert (after["quality"], after["load_mw"], after["raw_load_mw"]) == ("missing", None, None)
+    assert after["rule"] == "sum_of_children+incomplete"
 
 
 def test_the_raw_load_of_a_parent_is_the_sum_of_what_was_received() -> None:
     rows = clean(("m1", 0, 1.0, "good"), ("m2", 0, 2.0, "estimated"))
     raw = rows.with_columns(pl.when(series_id="m2").then(-9.0).otherwise("raw_load_mw").alias("raw_load_mw"))
-    parent = of(aggregate_to_parents(raw, parents=PARENTS), "f1")
+    parent = of(aggregate_to_parents(raw, hierarchy=TREE), "f1")
     assert (parent["load_mw"], parent["raw_load_mw"]) == (3.0, -8.0)
 
 
@@ -94,8 +108,8 @@ def test_partial_sums_of_any_cut_in_any_order_give_the_same_parents(
 ) -> None:
     frame = clean(*[(name, hour, load, "good" if load is not None else "missing") for name, hour, load in rows])
     shuffled = frame.sample(fraction=1.0, shuffle=True, seed=seed)
-    parts = [partial_sums(part, parents=PARENTS) for part in (shuffled[:cut], shuffled[cut:])]
-    assert combine_sums(pl.concat(parts)).equals(aggregate_to_parents(frame, parents=PARENTS))
+    parts = [partial_sums(part, hierarchy=TREE) for part in (shuffled[:cut], shuffled[cut:])]
+    assert combine_sums(pl.concat(parts)).equals(aggregate_to_parents(frame, hierarchy=TREE))
 
 
 def test_counts_of_blocks_add_up_to_the_summary_of_everything() -> None:
@@ -103,8 +117,10 @@ def test_counts_of_blocks_add_up_to_the_summary_of_everything() -> None:
     second = clean(("a", 1, 1.0, "estimated"), ("a", 2, None, "bad"), rule="spike+interpolated")
     dead = pl.DataFrame([("a", START, 1.0, START, "duplicate")], schema=REMOVED, orient="row")
     empty = REMOVED.to_frame()
-    blocks_added = add_counts(pl.concat([quality_counts(first, dead), quality_counts(second, empty)]))
-    assert blocks_added.equals(quality_counts(pl.concat([first, second]), dead))
+    blocks_added = add_counts(
+        pl.concat([quality_counts(first, dead, interval=HOUR), quality_counts(second, empty, interval=HOUR)])
+    )
+    assert blocks_added.equals(quality_counts(pl.concat([first, second]), dead, interval=HOUR))
     assert quality_summary(blocks_added).to_dicts() == [
         {
             "series_id": "a",
@@ -136,4 +152,4 @@ def test_counts_of_blocks_add_up_to_the_summary_of_everything() -> None:
 
 
 def test_nothing_cleaned_has_an_empty_summary() -> None:
-    assert quality_summary(quality_counts(CLEAN_READINGS.to_frame(), REMOVED.to_frame())).is_empty()
+    assert quality_summary(quality_counts(CLEAN_READINGS.to_frame(), REMOVED.to_frame(), interval=HOUR)).is_empty()

@@ -26,6 +26,11 @@ FILES: list[Any] = [
 
 def keys_of(settings: object, above: str = "") -> Iterator[str]:
     """Dotted name of every field, sections and what is below them."""
+    if isinstance(settings, Mapping):
+        for name, value in settings.items():
+            yield f"{above}{name}"
+            yield from keys_of(value, f"{above}{name}.")
+        return
     if isinstance(settings, BaseModel):
         names = list(type(settings).model_fields)
     elif dataclasses.is_dataclass(settings):
@@ -98,7 +103,13 @@ def test_the_clock_of_own_files_is_the_one_people_live_by(
 ) -> None:
     settings = PipelineSettings.model_validate(
         {
-            "source": {"kind": "files", "readings": "x.csv", "readings_format": {"text": {"time_zone": files_zone}}},
+            "sources": {
+                "meters": {
+                    "kind": "files",
+                    "readings": "x.csv",
+                    "readings_format": {"text": {"time_zone": files_zone}},
+                }
+            },
             "hierarchy": {"time_zone": hierarchy_zone, "system_id": "grid"},
         }
     )

@@ -9,9 +9,11 @@ from pydantic import BaseModel
 from gridcast.domain.errors import UsageError
 from gridcast.settings.app import AppSettings
 from gridcast.settings.pipeline import PipelineSettings
+from gridcast.settings.sources import FilesSettings
 from gridcast.settings.yaml_source import read_settings
 
 PREFIX = "GRIDCAST_TEST"
+FILES = "sources:\n  a:\n    kind: files\n    readings: x.csv\n"
 
 
 def read_pipeline(path: Path | None) -> PipelineSettings:
@@ -37,7 +39,7 @@ def test_written_values_replace_defaults_and_the_rest_stays(path: Path) -> None:
     settings = read_pipeline(path)
     assert settings.interval == timedelta(minutes=15)
     assert (settings.quality.min_load_mw, settings.quality.flatline) == (-5.0, None)
-    assert settings.source == PipelineSettings().source
+    assert settings.sources == PipelineSettings().sources
     assert settings.quality.spike_z == PipelineSettings().quality.spike_z
 
 
@@ -52,25 +54,24 @@ def test_an_empty_file_stands_for_the_defaults(path: Path, text: str) -> None:
     [
         pytest.param(
             "# first\n\ninterva: PT1H\n",
-            "c.yaml:3: unknown key 'interva'; accepted here are beam, hierarchy, interval, quality, source, stream. "
-            "Did you mean 'interval'?",
+            "c.yaml:3: unknown key 'interva'; accepted here are beam, hierarchy, interval, quality, sources, stream, "
+            "upsample. Did you mean 'interval'?",
             id="at the top",
         ),
         pytest.param(
-            "beam:\n  bucket: 1\n",
-            "c.yaml:2: unknown key 'beam.bucket'; accepted here are buckets, months. Did you mean 'buckets'?",
+            "beam:\n  block_row: 1\n",
+            "c.yaml:2: unknown key 'beam.block_row'; accepted here are block_rows. Did you mean 'block_rows'?",
             id="in a section",
         ),
         pytest.param(
-            "source:\n  readings_format:\n    text:\n\n      timezone: UTC\n",
-            "c.yaml:5: unknown key 'source.readings_format.text.timezone'; accepted here are decimal_comma, interval, "
-            "separator, time_format, time_zone. Did you mean 'time_zone'?",
-            id="three levels down",
+            f"{FILES}    readings_format:\n      text:\n\n        timezone: UTC\n",
+            "c.yaml:8: unknown key 'sources.a.readings_format.text.timezone'; accepted here are decimal_comma, "
+            "encoding, interval, separator, thousands, time_format, time_zone. Did you mean 'time_zone'?",
+            id="five levels down",
         ),
         pytest.param(
-            "quality: {spike_z: 4.0, zebra: 1}\n",
-            "c.yaml:1: unknown key 'quality.zebra'; accepted here are flatline, max_estimated_gap, "
-            "max_interpolated_gap, max_load_mw, min_load_mw, spike_floor, spike_jump, spike_z.",
+            "stream: {warm_start_days: 60, zebra: 1}\n",
+            "c.yaml:1: unknown key 'stream.zebra'; accepted here are warm_start_days.",
             id="like none",
         ),
     ],
@@ -82,28 +83,35 @@ def test_an_unknown_key_is_refused_with_the_accepted_and_the_closest(path: Path,
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ("beam:\n  buckets: 0\n", "c.yaml:2: beam.buckets: got 0; input should be greater than or equal to 1."),
+        (
+            "beam:\n  block_rows: 0\n",
+            "c.yaml:2: beam.block_rows: got 0; input should be greater than or equal to 1000.",
+        ),
         ("stream:\n\n  warm_start_days: 7\n", "c.yaml:3: stream.warm_start_days: got 7; input should be greater"),
-        ("source:\n  kind: file\n", "c.yaml:2: source.kind: got 'file'; input should be 'sample' or 'files'."),
         ("beam: {}\ninterval: PT7M\n", "c.yaml:2: interval: expected PT5M, PT15M, PT30M or PT1H."),
         ("hierarchy:\n  time_zone: Mars\n", "c.yaml:2: hierarchy.time_zone: hierarchy: 'Mars' is not an IANA time"),
         ("quality:\n  flatline: PT1H\n  spike_z: -1\n", "c.yaml:3: quality: quality limit spike_z is -1.0; expected a"),
         ("quality:\n  min_load_mw: 5\n  max_load_mw: 3\n", "c.yaml:3: quality: quality limit max_load_mw is 3.0; exp"),
         ("quality:\n  flatline: PT13H\n", "c.yaml:2: quality: quality limit flatline is 13:00:00; expected a value"),
-        ("source:\n  readings_format:\n    unit: GW\n", "c.yaml:3: source.readings_format: file format: unit 'GW' of"),
-        ("source:\n  weather_format:\n    unit: K\n", "c.yaml:3: source.weather_format: file format: unit 'K' of colu"),
         (
-            "source:\n  readings_format:\n    text:\n      separator: ;;\n",
-            "c.yaml:4: source.readings_format.text: file format: separator ';;' cannot be used; expected one character",
+            f"{FILES}    readings_format:\n      unit: GW\n",
+            "c.yaml:6: sources.a.readings_format: file format: unit 'GW' of",
         ),
         (
-            "source:\n  readings_format:\n    text: {time_zone: BST}\n",
-            "c.yaml:3: source.readings_format.text: file format: 'BST' is not an IANA time zone; expected a name such",
+            f"{FILES}    weather_format:\n      unit: K\n",
+            "c.yaml:6: sources.a.weather_format: file format: unit 'K' of col",
         ),
-        ("source:\n  kind: files\n", "c.yaml:2: source: kind is files, but readings names none; expected a file, a"),
         (
-            "interval: PT1H\nsource: {kind: files, readings: x.csv}\n",
-            "c.yaml:2: the file: neither hierarchy.time_zone nor source.readings_format.text.time_zone is set; expe",
+            f"{FILES}    readings_format:\n      text:\n        separator: ;;\n",
+            "c.yaml:7: sources.a.readings_format.text: file format: separator ';;' cannot be used",
+        ),
+        (
+            f"{FILES}    readings_format:\n      text: {{time_zone: BST}}\n",
+            "c.yaml:6: sources.a.readings_format.text: file format: 'BST' is not an IANA time zone",
+        ),
+        (
+            "sources:\n  a:\n    kind: files\n",
+            "c.yaml:3: sources.a: kind is files, but neither readings nor weather names any; expected a file, a",
         ),
     ],
 )
@@ -129,12 +137,15 @@ def test_an_impossible_value_of_the_app_is_refused_on_its_line(path: Path, text:
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ("beam:\n  buckets: many\n", "c.yaml:2: beam.buckets: got 'many'; input should be a valid integer"),
-        ("beam:\n  buckets: 1.5\n", "c.yaml:2: beam.buckets: got 1.5; input should be a valid integer"),
+        ("beam:\n  block_rows: many\n", "c.yaml:2: beam.block_rows: got 'many'; input should be a valid integer"),
+        ("beam:\n  block_rows: 1.5\n", "c.yaml:2: beam.block_rows: got 1.5; input should be a valid integer"),
         ("quality:\n  spike_z: high\n", "c.yaml:2: quality.spike_z: got 'high'; input should be a valid number"),
         ("interval: hourly\n", "c.yaml:1: interval: got 'hourly'; expected an ISO 8601 duration such as PT15M, PT1H"),
         ("interval: [1]\n", "c.yaml:1: interval: got [1]; expected an ISO 8601 duration such as PT15M, PT1H"),
-        ("source:\n  readings: [a.csv]\n", "c.yaml:2: source.readings: got ['a.csv']; input should be a valid string"),
+        (
+            "sources:\n  a:\n    kind: files\n    readings: [a.csv]\n",
+            "c.yaml:4: sources.a.readings: got ['a.csv']; input should be a valid string",
+        ),
         ("\nbeam: 3\n", "c.yaml:2: beam: got 3; expected keys and values below it; leave it out for its defaults."),
         ("quality:\n", "c.yaml:1: quality: got None; expected keys and values below it; leave it out for its def"),
         ("- interval\n", "c.yaml:1: got a list; expected keys and values."),
@@ -150,7 +161,7 @@ def test_a_value_of_the_wrong_type_is_refused_on_its_line(path: Path, text: str,
     ("text", "told"),
     [
         ("interval: PT1H\nbeam: {}\ninterval: PT5M\n", "c.yaml:3: interval is given twice; keep one of them."),
-        ("beam:\n  buckets: 1\n\n  buckets: 1\n", "c.yaml:4: beam.buckets is given twice; keep one of them."),
+        ("beam:\n  block_rows: 1\n\n  block_rows: 1\n", "c.yaml:4: beam.block_rows is given twice; keep one of them."),
     ],
 )
 def test_a_key_given_twice_is_refused_at_the_second(path: Path, text: str, told: str) -> None:
@@ -194,20 +205,22 @@ def test_a_folder_in_the_place_of_a_file_is_refused(path: Path) -> None:
 
 
 def test_every_problem_is_told_in_one_go(path: Path) -> None:
-    told = refusal(path, "interval: PT7M\nsource:\n  kinds: x\nbeam:\n  buckets: 0\nquality:\n  spike_z: 0\n")
+    told = refusal(path, "interval: PT7M\nstream:\n  days: x\nbeam:\n  block_rows: 0\nquality:\n  spike_z: 0\n")
     assert sorted(line.split(":")[1] for line in told.splitlines()) == ["1", "3", "5", "7"]
 
 
 def test_the_environment_overrides_the_file_at_any_depth(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path.write_text("interval: PT15M\nsource:\n  kind: sample\n  readings_format: {unit: kW, load: load}\n")
-    monkeypatch.setenv(f"{PREFIX}__SOURCE__READINGS_FORMAT__UNIT", "kWh")
-    monkeypatch.setenv(f"{PREFIX}__SOURCE__READINGS_FORMAT__TEXT__TIME_ZONE", "Europe/London")
+    path.write_text(f"interval: PT15M\n{FILES}    readings_format: {{unit: kW, load: load}}\n")
+    monkeypatch.setenv(f"{PREFIX}__SOURCES__A__READINGS_FORMAT__UNIT", "kWh")
+    monkeypatch.setenv(f"{PREFIX}__SOURCES__A__READINGS_FORMAT__TEXT__TIME_ZONE", "Europe/London")
     monkeypatch.setenv(f"{PREFIX}__QUALITY", "{min_load_mw: -1, max_load_mw: null}")
     monkeypatch.setenv(f"{PREFIX}__QUALITY__SPIKE_Z", "9")
     monkeypatch.setenv("GRIDCAST_TESTING__INTERVAL", "PT30M")
     settings = read_pipeline(path)
     assert settings.interval == timedelta(minutes=15)
-    file_format = settings.source.readings_format
+    source = settings.sources["a"]
+    assert isinstance(source, FilesSettings)
+    file_format = source.readings_format
     assert (file_format.unit, file_format.load, file_format.text.time_zone) == ("kWh", "load", "Europe/London")
     assert (settings.quality.min_load_mw, settings.quality.spike_z) == (-1.0, 9.0)
 
@@ -221,19 +234,23 @@ def test_the_environment_overrides_defaults_without_a_file(monkeypatch: pytest.M
     ("variable", "value", "told"),
     [
         ("INTERVA", "PT1H", "unknown key 'interva'; accepted here are"),
-        ("BEAM__BUCKETS", "many", "beam.buckets: got 'many'; input should be a valid integer"),
+        ("BEAM__BLOCK_ROWS", "many", "beam.block_rows: got 'many'; input should be a valid integer"),
         (
             "BEAM",
-            "{bucket: 1}",
-            "unknown key 'beam.bucket'; accepted here are buckets, months. Did you mean 'buckets'?",
+            "{block_row: 1}",
+            "unknown key 'beam.block_row'; accepted here are block_rows. Did you mean 'block_rows'?",
         ),
         ("QUALITY__SPIKE_Z", "-2", "quality: quality limit spike_z is -2.0; expected a value above 0."),
         (
-            "SOURCE__READINGS_FORMAT__TEXT__TIME_ZONE",
+            "SOURCES__A__READINGS_FORMAT__TEXT__TIME_ZONE",
             "BST",
-            "source.readings_format.text: file format: 'BST' is not an",
+            "sources.a.readings_format.text: file format: 'BST' is not an",
         ),
-        ("SOURCE__KIND__DEEPER", "x", "source.kind: got {'deeper': 'x'}; input should be 'sample' or 'files'."),
+        (
+            "SOURCES__B__KIND__DEEPER",
+            "x",
+            "sources.b: kind is \"{'deeper': 'x'}\"; expected one of sample, files, drop_",
+        ),
         ("INTERVAL", "", "interval: got None; expected an ISO 8601 duration"),
         ("INTERVAL", "[PT1H", "'[PT1H' is not YAML."),
     ],
@@ -242,7 +259,7 @@ def test_an_impossible_override_is_refused_by_the_name_of_its_variable(
     path: Path, monkeypatch: pytest.MonkeyPatch, variable: str, value: str, told: str
 ) -> None:
     monkeypatch.setenv(f"{PREFIX}__{variable}", value)
-    text = "interval: PT1H\nbeam:\n  buckets: 1\nquality:\n  spike_z: 3\n"
+    text = f"interval: PT1H\nquality:\n  spike_z: 3\n{FILES}"
     assert refusal(path, text).startswith(f"environment variable {PREFIX}__{variable}: {told}")
 
 

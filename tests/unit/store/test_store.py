@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from gridcast.domain.quantiles import QUANTILE_COLUMNS
 from gridcast.domain.tables import CLEAN_READINGS, FORECASTS, READINGS, UTC_TIME
+from gridcast.store.reading_log import SourcePosition
 from gridcast.store.sqlite import Position, Store
 
 START = datetime(2024, 3, 31, tzinfo=UTC)
@@ -71,6 +72,8 @@ def test_a_new_store_is_empty_and_its_frames_have_their_columns(store: Store) ->
     assert [store.newest_landed(), store.newest_reading(), store.newest_issue_time()] == [None] * 3
     assert store.landed_span(after_offset=0, up_to_offset=9) is None
     assert store.position("c") == Position(0, None)
+    assert store.source_position("scada") == SourcePosition(None, 0)
+    assert store.sources().is_empty()
 
 
 def test_the_log_keeps_every_arrival_in_its_order(store: Store) -> None:
@@ -185,6 +188,8 @@ def test_counts_tell_the_rows_of_each_table(store: Store) -> None:
         "reading_log": 2,
         "readings": 1,
         "scores": 0,
+        "sources": 0,
+        "tick_counts": 0,
     }
 
 

@@ -1,14 +1,45 @@
-from datetime import UTC, datetime
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import polars as pl
 import pytest
 
-from gridcast.domain.errors import UsageError
-from gridcast.ingestion.formats import FileFormat, WeatherFormat
-from gridcast.ingestion.raw import read_readings
-from gridcast.workflows.ingest import FileSource, Ingested, ingest
+from gridcast.domain.errors import GridcastError, UsageError
+from gridcast.domain.tables import READINGS
+from gridcast.ingestion.raw import position_of, read_readings, read_weather
+from gridcast.ingestion.source import Batch
+from gridcast.ingestion.tabular.formats import FileFormat, WeatherFormat
+from gridcast.workflows.ingest import FileSource, Ingested, append, ingest
 
 NOW = datetime(2024, 6, 1, tzinfo=UTC)
+
+
+@dataclass
+class Given:
+    """A source of prepared batches; notes what was kept when it was told so."""
+
+    prepared: list[Batch]
+    directory: Path | None = None
+    fails_before: int | None = None
+    kept_when_told: list[tuple[str, str | None]] = field(default_factory=list)
+
+    def batches(self, position: str | None) -> Iterator[Batch]:
+        for number, each in enumerate(self.prepared):
+            if number == self.fails_before:
+                raise GridcastError("gone.")
+            if position is None or int(each.position) > int(position):
+                yield each
+
+    def done(self, position: str) -> None:
+        if self.directory is not None:
+            self.kept_when_told.append((position, position_of(self.directory, "iso")))
+
+
+def batch(number: int, *, at: datetime = datetime(2024, 5, 1, tzinfo=UTC)) -> Batch:
+    rows = [("a", at, float(number), at + timedelta(hours=1))]
+    return Batch.of(position=str(number), readings=pl.DataFrame(rows, schema=READINGS, orient="row"))
 
 
 def ingest_csv(folder: Path, rows: str) -> Ingested:
@@ -36,5 +67,59 @@ def test_a_data_folder_holds_one_source(tmp_path: Path) -> None:
 
     with pytest.raises(UsageError, match="holds the readings of gefcom2012, and these are of files"):
         ingest_csv(tmp_path, "a,2024-05-01T00:00:00Z,4\n")
+    with pytest.raises(UsageError, match="holds the readings of gefcom2012, and these are of iso"):
+        append(tmp_path / "raw", source=Given([batch(0)]), name="iso", now=NOW)
 
     assert read_readings(tmp_path / "raw").equals(before)
+
+
+def test_the_sample_is_not_put_beside_other_readings(tmp_path: Path) -> None:
+    append(tmp_path / "raw", source=Given([batch(0)]), name="iso", now=NOW)
+    with pytest.raises(UsageError, match="holds the readings of iso, and these are of gefcom2012"):
+        ingest(tmp_path / "raw", source=None, now=NOW)
+
+
+def test_sources_of_ones_own_stand_side_by_side(tmp_path: Path) -> None:
+    append(tmp_path / "raw", source=Given([batch(0)]), name="iso", now=NOW)
+    ingest_csv(tmp_path, "b,2024-05-01T00:00:00Z,4\n")
+    assert read_readings(tmp_path / "raw")["series_id"].to_list() == ["b", "a"]
+
+
+def test_files_may_bring_weather_alone(tmp_path: Path) -> None:
+    file = tmp_path / "weather.csv"
+    file.write_text("station_id,valid_time,temperature_c\ns,2024-05-01T00:00:00Z,11.5\n")
+    done = ingest(
+        tmp_path / "raw", source=FileSource(None, str(file), None, FileFormat(), WeatherFormat()), name="met", now=NOW
+    )
+    assert (done.readings, done.weather) == (0, 1)
+    assert read_weather(tmp_path / "raw")["temperature_c"].to_list() == [11.5]
+
+
+def test_each_batch_is_kept_before_the_source_hears_of_it_and_the_next_run_goes_on_behind_it(tmp_path: Path) -> None:
+    source = Given([batch(0), batch(1)], directory=tmp_path / "raw")
+    done = append(tmp_path / "raw", source=source, name="iso", now=NOW)
+    assert (done.readings, done.series) == (2, frozenset({"a"}))
+    assert source.kept_when_told == [("0", "0"), ("1", "1")]
+    assert append(tmp_path / "raw", source=Given([batch(0), batch(1), batch(2)]), name="iso", now=NOW).readings == 1
+
+
+def test_readings_of_impossible_times_are_rejected_batch_by_batch(tmp_path: Path) -> None:
+    source = Given([batch(0), batch(1, at=NOW + timedelta(days=2)), batch(2, at=datetime(1900, 1, 1, tzinfo=UTC))])
+    done = append(tmp_path / "raw", source=source, name="iso", now=NOW)
+    assert (done.readings, done.rejected) == (1, {"time_out_of_range": 2})
+    assert done.dead_letter == tmp_path / "raw" / "dead_letter" / "iso-*.csv"
+    assert len(list(done.dead_letter.parent.glob("iso-*.csv"))) == 2
+
+
+def test_a_dry_run_keeps_nothing_and_tells_the_source_nothing(tmp_path: Path) -> None:
+    source = Given([batch(0)], directory=tmp_path / "raw")
+    assert append(tmp_path / "raw", source=source, name="iso", now=NOW, dry_run=True).readings == 1
+    assert source.kept_when_told == []
+    assert not (tmp_path / "raw").exists()
+
+
+def test_a_source_that_fails_half_way_says_what_is_kept(tmp_path: Path) -> None:
+    source = Given([batch(0), batch(1)], fails_before=1)
+    with pytest.raises(GridcastError, match=r"gone\. 1 rows that came before are kept\."):
+        append(tmp_path / "raw", source=source, name="iso", now=NOW)
+    assert position_of(tmp_path / "raw", "iso") == "0"

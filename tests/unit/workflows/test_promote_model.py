@@ -1,4 +1,5 @@
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from gridcast.workflows.backtest import Backtest
 from gridcast.workflows.gate import Gate
 from gridcast.workflows.judge_model import Comparison
 from gridcast.workflows.promote_model import Promotion, promote_model
+from gridcast.workflows.weather_use import WeatherKnown
 
 DEFAULT = Gate()
 START = datetime(2024, 3, 1, tzinfo=UTC)
@@ -67,6 +69,7 @@ def test_the_first_model_that_passes_the_gate_takes_charge_and_the_decision_is_k
     (event,) = plant.store.events().to_dicts()
     assert event["kind"] == "promoted"
     assert "over 14 held-out days its pinball loss is 2.000 MW, 50% below the weekly naive" in event["message"]
+    assert event["message"].endswith("with observed temperatures (ex-post)")
 
 
 def test_only_a_smaller_loss_than_the_champions_on_the_same_unseen_days_takes_its_place(plant: Plant) -> None:
@@ -83,6 +86,17 @@ def test_only_a_smaller_loss_than_the_champions_on_the_same_unseen_days_takes_it
     done = plant.promote(plant.model(), losses=judged)
 
     assert (done.version, done.previous) == ("3", "1")
+
+
+def test_models_judged_with_different_weather_are_never_compared(plant: Plant) -> None:
+    plant.promote(plant.model(), losses=lambda model: measured(model, pinball=2.0))
+
+    def judged(model: RegisteredModel) -> Backtest:
+        known = WeatherKnown.OBSERVED if model.version == "1" else WeatherKnown.AS_ISSUED
+        return replace(measured(model, pinball=1.0), weather=known)
+
+    with pytest.raises(ValueError, match="judged with as_issued and observed weather"):
+        plant.promote(plant.model(), losses=judged)
 
 
 @pytest.mark.parametrize(

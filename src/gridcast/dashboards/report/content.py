@@ -17,6 +17,8 @@ REQUIRED: Final[dict[str, tuple[str, ...]]] = {
     "accuracy_by_series": (*SCORE_COLUMNS, "series_id"),
     "calibration": ("forecaster", "lead_bucket", "kind", "nominal", "observed", "n"),
     "data_quality": ("series_id", "rows", "good", "estimated", "edited", "bad", "missing", "removed"),
+    "quality_worst": ("series_id", "bad", "missing", "estimated", "main_rule"),
+    "quality_rules": ("kind", "name", "series", "rows", "energy_mwh"),
     "replay": (*SCORE_COLUMNS, "lead_bucket"),
 }
 """Columns each frame carries when it has any row."""
@@ -38,7 +40,8 @@ class ReportContent:
     `time_zones` maps each series to its IANA zone and gives the order of series. `fan` holds one issue time.
     `headline`, the accuracy frames and `replay` are what `gridcast.evaluation.scorecard` returns, `calibration`
     what `gridcast.evaluation.calibration` returns, `data_quality` what `gridcast.quality.summary` returns: columns
-    it does not require are counts per rule; `rejected` may be added. Times are aware, loads MW, shares fractions.
+    it does not require are counts per rule; `rejected` may be added. `quality_worst` is of `worst_offenders`,
+    `quality_rules` of `rule_totals` there. Times are aware, loads MW, shares fractions.
 
     Raises:
         ValueError: a frame lacks a column, the fan has several issue times, or `generated_at` has no zone.
@@ -57,6 +60,8 @@ class ReportContent:
     accuracy_by_series: pl.DataFrame = field(default_factory=pl.DataFrame)
     calibration: pl.DataFrame = field(default_factory=pl.DataFrame)
     data_quality: pl.DataFrame = field(default_factory=pl.DataFrame)
+    quality_worst: pl.DataFrame = field(default_factory=pl.DataFrame)
+    quality_rules: pl.DataFrame = field(default_factory=pl.DataFrame)
     replay: pl.DataFrame = field(default_factory=pl.DataFrame)
     replay_note: str = ""
     model_card: Mapping[str, str] = field(default_factory=dict)

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 import polars as pl
 from markupsafe import Markup
@@ -12,7 +12,11 @@ from gridcast.dashboards.report.calibration_chart import calibration_figure
 from gridcast.dashboards.report.content import ReportContent
 from gridcast.dashboards.report.fan_chart import fan_figure
 from gridcast.dashboards.report.numbers import local, megawatts, percent, zone_name
+from gridcast.dashboards.report.quality_chart import quality_figure
 from gridcast.dashboards.report.svg import inline_svg
+
+MOST_FANS: Final = 40
+"""Series that get a chart of their own: a page with thousands could not be opened."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,10 +29,10 @@ class Chart:
 
 
 def fan_charts(content: ReportContent) -> tuple[Chart, ...]:
-    """One chart for every series, the system first and large; a series without a forecast gets words instead."""
+    """A chart for each of the first `MOST_FANS` series, the system large; one without a forecast gets words instead."""
     return tuple(
         _fan_chart(content, series_id=series_id, name=f"fan-{place}", is_large=place == 0)
-        for place, series_id in enumerate(content.series_ids)
+        for place, series_id in enumerate(content.series_ids[:MOST_FANS])
     )
 
 
@@ -49,6 +53,15 @@ def calibration_chart(table: pl.DataFrame) -> Chart:
     title = "Calibration by lead time"
     description = "Share of actuals below each forecast quantile against its probability; on the diagonal is perfect."
     svg = inline_svg(calibration_figure(table), name="calibration", title=title, description=description)
+    return Chart(title, "", Markup(svg))  # noqa: S704
+
+
+def quality_chart(worst: pl.DataFrame) -> Chart:
+    """Series with the most intervals that are estimated, bad or missing."""
+    title = "Series with the most trouble"
+    said = "; ".join(f"{row['series_id']}: {percent(row['troubled'])}" for row in worst.iter_rows(named=True))
+    description = f"Share of intervals that are estimated, bad or missing. {said}."
+    svg = inline_svg(quality_figure(worst), name="quality", title=title, description=description)
     return Chart(title, "", Markup(svg))  # noqa: S704
 
 

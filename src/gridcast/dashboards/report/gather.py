@@ -1,17 +1,19 @@
 """Everything the report shows, read from one installation's files."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 import polars as pl
 
 from gridcast.dashboards.report.content import ReportContent, Targets
+from gridcast.dashboards.report.model_card import model_card
 from gridcast.domain.quantiles import QUANTILE_COLUMNS
+from gridcast.domain.series import Hierarchy, Level
 from gridcast.domain.tables import earliest, latest
 from gridcast.evaluation.calibration import calibration
 from gridcast.evaluation.metrics import seasonal_scale
 from gridcast.evaluation.scorecard import scorecard
-from gridcast.quality.summary import quality_summary
+from gridcast.quality.summary import quality_summary, rule_totals, worst_offenders
 from gridcast.registry.mlflow_registry import RegisteredModel
 from gridcast.store.sqlite import Store
 from gridcast.workflows.backtest import Backtest
@@ -42,11 +44,13 @@ def gather(
     replay, note = _replay(store, processed)
     points = pl.DataFrame() if backtest is None else backtest.points
     scales = _scales(processed) if points.height else {}
+    counts = processed.quality_counts()
+    measured = counts.filter(pl.col("series_id").is_in(list(processed.hierarchy.leaves)))
     return ReportContent(
         title=title,
         generated_at=generated_at,
         system_id=processed.hierarchy.root,
-        time_zones=processed.hierarchy.time_zones,
+        time_zones=_highest_first(processed.hierarchy),
         headline={} if backtest is None else backtest.headline,
         targets=targets,
         measured="" if backtest is None else _measured(backtest),
@@ -55,37 +59,21 @@ def gather(
         accuracy_by_lead=scorecard(points, by=["lead_bucket"]) if points.height else points,
         accuracy_by_series=scorecard(points, by=["series_id"], scales_mw=scales) if points.height else points,
         calibration=calibration(points) if points.height else points,
-        data_quality=quality_summary(processed.quality_counts()),
+        data_quality=quality_summary(counts),
+        quality_worst=worst_offenders(counts),
+        quality_rules=rule_totals(measured),
         replay=replay,
         replay_note=note,
-        model_card={} if model is None else model_card(model),
+        model_card={} if model is None else model_card(model, judged=backtest),
         reproduce=reproduce,
     )
 
 
-def model_card(model: RegisteredModel) -> Mapping[str, str]:
-    """What an auditor asks of a model, in order."""
-    tags, params = model.tags, model.params
-    facts = {
-        "Version": f"{model.version} ({', '.join(model.aliases) or 'no alias'})",
-        "Registered": f"{model.created_at:%Y-%m-%d %H:%M} UTC",
-        "Intended use": "Load of the series it was trained on, as quantiles, for operating and buying decisions up to "
-        f"{params.get('horizon', '?')} ahead. Not for billing, and not for series it has never seen.",
-        "Training data": f"{tags.get('trained_from', '?')[:16]} to {tags.get('trained_until', '?')[:16]} UTC, "
-        f"{params.get('series', '?')} series",
-        "Data fingerprint": tags.get("data_fingerprint", "?"),
-        "Code revision": tags.get("git_revision", "?"),
-        "Seed": params.get("training.seed", "?"),
-        "Promoted because": tags.get("promoted_because", "not promoted"),
-        "Promoted by": tags.get("promoted_by", "–"),
-        "Known limits": "Judged with observed temperatures: with a weather forecast errors are larger. Loads beyond "
-        "anything in the training data are extrapolated.",
-    }
-    measured = {
-        name.removeprefix("backtest_").replace("_", " ").capitalize(): f"{value:.4g}"
-        for name, value in sorted(model.metrics.items())
-    }
-    return {**facts, **measured}
+def _highest_first(hierarchy: Hierarchy) -> dict[str, str]:
+    """The time zone of every series, the levels from the system down."""
+    levels = list(Level)
+    ordered = sorted(hierarchy.series, key=lambda each: -levels.index(each.level))
+    return {each.series_id: each.time_zone for each in ordered}
 
 
 def _fan(store: Store, processed: Processed) -> pl.DataFrame:
@@ -119,8 +107,8 @@ def _measured(backtest: Backtest) -> str:
     first, last = backtest.origins[0], backtest.origins[-1]
     return (
         f"Model {backtest.model_version}, {len(backtest.origins)} daily forecasts issued {first:%Y-%m-%d} to "
-        f"{last:%Y-%m-%d}, each over the full horizon, with observed temperatures (ex-post); estimated loads are not "
-        "scored."
+        f"{last:%Y-%m-%d}, each over the full horizon, with {backtest.weather.in_words}; estimated loads are "
+        "not scored."
     )
 
 

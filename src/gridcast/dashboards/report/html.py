@@ -9,10 +9,10 @@ import polars as pl
 
 from gridcast.dashboards.report.calibration_chart import pooled
 from gridcast.dashboards.report.content import ReportContent
-from gridcast.dashboards.report.figures import accuracy_chart, calibration_chart, fan_charts
+from gridcast.dashboards.report.figures import accuracy_chart, calibration_chart, fan_charts, quality_chart
 from gridcast.dashboards.report.files import write_whole
 from gridcast.dashboards.report.numbers import local, utc, zone_name
-from gridcast.dashboards.report.tables import Table, band_table, lead_table, quality_table, series_table
+from gridcast.dashboards.report.tables import Table, band_table, lead_table, quality_table, rule_table, series_table
 from gridcast.dashboards.report.theme import DARK, LIGHT, chart_style
 from gridcast.dashboards.report.verdict import verdict
 
@@ -54,6 +54,8 @@ def _parts(content: ReportContent) -> dict[str, Any]:
         "calibration_chart": calibration_chart(calibration) if calibration.height else None,
         "band_table": band_table(calibration) if calibration.height else None,
         "series_table": _unless_empty(content.accuracy_by_series, series_table, order=order, targets=content.targets),
+        "quality_chart": quality_chart(content.quality_worst) if content.quality_worst.height else None,
+        "rule_table": _unless_empty(content.quality_rules, rule_table),
         "quality_table": _unless_empty(content.data_quality, quality_table, order=order),
         "replay_chart": accuracy_chart(replay, target=target, name="replay") if replay.height else None,
         "replay_table": lead_table(replay, caption="Accuracy of the replayed forecasts by lead time"),

@@ -131,6 +131,22 @@ def quality_table(summary: pl.DataFrame, *, order: tuple[str, ...]) -> Table:
     return Table("Quality of the cleaned readings, series by series", heads, body, foot)
 
 
+def rule_table(rules: pl.DataFrame) -> Table:
+    """A row per rule or reason of a `rule_totals` table: how often it spoke and what it did to the energy."""
+    heads = ("rule", "what it did", "series", "intervals or rows", "energy, MWh")
+    rows = tuple(
+        (
+            Cell(row["name"].replace("_", " ")),
+            Cell("taken out" if row["kind"] == "removed" else "flagged, changed or noted"),
+            Cell(count(row["series"])),
+            Cell(count(row["rows"])),
+            Cell(f"{-row['energy_mwh'] if row['kind'] == 'removed' else row['energy_mwh']:+,.1f}"),
+        )
+        for row in rules.iter_rows(named=True)
+    )
+    return Table("What each rule did, all measured series together", heads, rows)
+
+
 def _quality_row(row: Mapping[str, Any], *, counted: tuple[str, ...]) -> tuple[Cell, ...]:
     rows = row["rows"] or 0
     complete = (row["good"] + row["estimated"] + row["edited"]) / rows if rows else None

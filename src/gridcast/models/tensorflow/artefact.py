@@ -9,12 +9,15 @@ from pathlib import Path
 from typing import Any
 
 from gridcast.domain.errors import GridcastError
+from gridcast.features.station_mix import StationMix
 
 MANIFEST = "manifest.json"
 SIGNATURE = "signature.json"
 LITERT = "model.tflite"
 SAVED_MODEL = "saved_model"
 OUTPUT = "load_mw"
+STATION_MIX = "station_mix"
+"""Key of the metadata under which a model's station mix is kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +77,16 @@ def read_manifest(directory: Path) -> Manifest:
         if sha256(directory / name) != expected:
             raise _damaged(directory / name, "is not what was exported (its SHA-256 differs from the manifest)")
     return manifest
+
+
+def station_mix_of(manifest: Manifest) -> StationMix | None:
+    """How a model mixes the temperatures of stations, if it says so.
+
+    Raises:
+        GridcastError: what it says is no station mix.
+    """
+    facts = manifest.metadata.get(STATION_MIX)
+    return None if facts is None else StationMix.from_facts(facts)
 
 
 def sha256(path: Path) -> str:

@@ -1,6 +1,6 @@
 """Which days a training run keeps to itself: blocks spread over the past year, so that they stand for all seasons."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import NamedTuple
 
@@ -17,6 +17,8 @@ LARGEST_HELD_OUT_SHARE = 0.25
 MOST_HELD_OUT = 8192
 """Held-out windows are thinned out evenly to this many."""
 LEAST_DAYS = RECENT_DAYS + 28
+FEWEST_DAYS_AS_ISSUED = 28
+"""Days with issue times whose weather was known then; fewer are nothing to learn from."""
 
 
 class Split(NamedTuple):
@@ -60,6 +62,8 @@ def split_windows(panel: Panel, *, train_until: int, leads: int, blocks: int, he
         Windows(training.series[~inside], training.origin[~inside]),
         Windows(series[kept], origin[kept]),
     )
+    if panel.vintages is not None:
+        _require_weather(panel, split, leads=leads, train_until=train_until)
     if not len(split.training.origin) or not len(split.held_out.origin):
         raise GridcastError(
             f"of the {_days(panel, train_until)} of history before the end of training, {len(split.training.origin)} "
@@ -67,6 +71,27 @@ def split_windows(panel: Panel, *, train_until: int, leads: int, blocks: int, he
             "both. Give it a longer history, or load and temperature with fewer holes."
         )
     return split
+
+
+def windows_without_weather(panel: Panel, *, leads: int, stop: int) -> int:
+    """Windows before position `stop` that cannot be learned from as the weather of their horizon was not known then."""
+    if panel.vintages is None:
+        return 0
+    with_any = usable_windows(replace(panel, vintages=None), leads=leads, stop=stop)
+    return len(with_any.origin) - len(usable_windows(panel, leads=leads, stop=stop).origin)
+
+
+def _require_weather(panel: Panel, split: Split, *, leads: int, train_until: int) -> None:
+    days = len(np.unique(split.training.origin // intervals_per_day(panel.interval)))
+    if days < FEWEST_DAYS_AS_ISSUED or not len(split.held_out.origin):
+        left_out = windows_without_weather(panel, leads=leads, stop=train_until)
+        raise GridcastError(
+            f"weather as issued: {left_out:,} windows are left out as the weather of their horizon was not known when "
+            f"they begin, which leaves {days} days to learn from and {len(split.held_out.origin)} windows to calibrate "
+            f"on; expected at least {FEWEST_DAYS_AS_ISSUED} days and some windows. Ingest weather forecasts as they "
+            "were issued (available_at before valid_time), shorten the horizon, or set weather.known to observed in "
+            "config/model_config.yaml."
+        )
 
 
 def held_out_blocks(panel: Panel, *, train_until: int, leads: int, blocks: int) -> tuple[Block, ...]:

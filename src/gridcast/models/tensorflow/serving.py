@@ -13,8 +13,9 @@ from ai_edge_litert.interpreter import Interpreter
 
 from gridcast.domain.errors import GridcastError
 from gridcast.features.panel import Panel
+from gridcast.features.station_mix import StationMix
 from gridcast.features.windows import window_inputs
-from gridcast.models.tensorflow.artefact import LITERT, OUTPUT, SIGNATURE, Manifest, read_manifest
+from gridcast.models.tensorflow.artefact import LITERT, OUTPUT, SIGNATURE, Manifest, read_manifest, station_mix_of
 from gridcast.models.tensorflow.native_log import native_log_muted
 
 Floats = npt.NDArray[np.float32]
@@ -66,6 +67,11 @@ class Forecaster:
         """Length of an interval."""
         return self.manifest.interval
 
+    @property
+    def station_mix(self) -> StationMix | None:
+        """How it mixes the temperatures of stations; None stands for the plain mean of those that report."""
+        return station_mix_of(self.manifest)
+
     def series_index(self, series_id: str) -> int:
         """The `series` input of a series; 0 for one the model has never seen."""
         known = self.manifest.series_ids
@@ -74,7 +80,8 @@ class Forecaster:
     def forecast(self, panel: Panel, *, series: npt.ArrayLike, origin: npt.ArrayLike) -> Floats:
         """Quantiles (window, lead, quantile), MW: window i is row `series[i]` of the panel, issued at `origin[i]`.
 
-        Series are matched by name; one the model has never seen is forecast as an unknown series.
+        Series are matched by name; one the model has never seen is forecast as an unknown series. The panel's weather
+        has to be mixed by `station_mix`.
         """
         inputs = window_inputs(panel, series=series, origin=origin, leads=self.leads)
         numbers = np.array([self.series_index(each) for each in panel.series_ids], dtype=np.int32)

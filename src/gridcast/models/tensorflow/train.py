@@ -12,9 +12,9 @@ import tensorflow as tf
 
 from gridcast.features.panel import Panel
 from gridcast.features.temperature import fill_missing_temperature
-from gridcast.features.windows import Inputs, intervals_per_day, window_targets
+from gridcast.features.windows import Inputs, Windows, intervals_per_day, window_targets
 from gridcast.models.tensorflow.calibration import gap_factors
-from gridcast.models.tensorflow.held_out import split_windows, training_scale
+from gridcast.models.tensorflow.held_out import split_windows, training_scale, windows_without_weather
 from gridcast.models.tensorflow.learning import EpochLosses, Learner, Progress, predict
 from gridcast.models.tensorflow.network import build_network
 from gridcast.models.tensorflow.spec import NetworkSpec, TrainSpec
@@ -38,6 +38,7 @@ class TrainedModel:
         losses: of each epoch.
         windows: training windows there were.
         held_out_windows: windows it was stopped and calibrated on.
+        left_out_windows: windows left out because the weather of their horizon was not known when they begin.
         seconds: wall time of training and calibration.
     """
 
@@ -50,6 +51,7 @@ class TrainedModel:
     losses: tuple[EpochLosses, ...]
     windows: int
     held_out_windows: int
+    left_out_windows: int
     seconds: float
 
     @property
@@ -77,17 +79,20 @@ def fit(
 ) -> TrainedModel:
     """A network trained and calibrated on everything before position `train_until` of the panel.
 
-    The same seed, data and machine give the same network, to rounding. `on_progress` is called every few steps.
+    Holes in observed temperatures are filled from days before; of a panel with vintages, windows whose weather was not
+    known in time are left out. The same seed, data and machine give the same network, to rounding. `on_progress` is
+    called every few steps.
 
     Raises:
         GridcastError: the history is too short.
     """
     started = time.monotonic()
-    filled = fill_missing_temperature(panel).panel
+    filled = panel if panel.vintages is not None else fill_missing_temperature(panel).panel
+    leads = network_spec.leads
     split = split_windows(
         filled,
         train_until=train_until,
-        leads=network_spec.leads,
+        leads=leads,
         blocks=train_spec.held_out_blocks,
         held_out_every=max(1, intervals_per_day(panel.interval) // 4 + 1),
     )
@@ -95,12 +100,9 @@ def fit(
     tf.config.experimental.enable_op_determinism()
     keras.utils.set_random_seed(train_spec.seed)
     network = build_network(network_spec, series=len(panel.series_ids))
-    learner = Learner(filled, network, network_spec.leads, train_spec, weight, on_progress, started)
+    learner = Learner(filled, network, leads, train_spec, weight, on_progress, started)
     losses = learner.learn(split)
-    held_out = split.held_out
-    targets = window_targets(filled, series=held_out.series, origin=held_out.origin, leads=network_spec.leads)
-    factors = gap_factors(targets, learner.predict_windows(held_out), interval=panel.interval)
-    network.get_layer("calibrated").factors.assign(factors)
+    _calibrate(learner, split.held_out)
     return TrainedModel(
         network=network,
         series_ids=panel.series_ids,
@@ -110,6 +112,14 @@ def fit(
         trained_until=panel.moment(train_until),
         losses=tuple(losses),
         windows=len(split.training.origin),
-        held_out_windows=len(held_out.origin),
+        held_out_windows=len(split.held_out.origin),
+        left_out_windows=windows_without_weather(filled, leads=leads, stop=train_until),
         seconds=time.monotonic() - started,
     )
+
+
+def _calibrate(learner: Learner, held_out: Windows) -> None:
+    panel = learner.panel
+    targets = window_targets(panel, series=held_out.series, origin=held_out.origin, leads=learner.leads)
+    factors = gap_factors(targets, learner.predict_windows(held_out), interval=panel.interval)
+    learner.network.get_layer("calibrated").factors.assign(factors)

@@ -1,56 +1,54 @@
-"""What travels between transforms: blocks of rows as Arrow bytes, named by the time they are about."""
+"""What travels between transforms: frames of many rows under a text that says what they are about.
+
+Inside a worker a frame is handed on as it is; between workers it travels as an Arrow stream, never as a pickle.
+"""
 
 import io
-import zlib
-from collections.abc import Iterable
-from datetime import datetime
-from typing import NamedTuple
+from collections.abc import Iterable, Iterator
 
+import apache_beam as beam
 import polars as pl
 
-Block = tuple[str, bytes]
-"""A `BlockName` as text, and rows as an Arrow stream."""
+Block = tuple[str, pl.DataFrame]
+"""A text, most often an encoded `BlockName`, and rows."""
 
 
-class BlockName(NamedTuple):
-    """Readings with `start` ≤ valid time < `end` of one bucket out of `buckets` that series are spread over."""
+class ArrowCoder(beam.coders.Coder):  # type: ignore[misc]
+    """Frames as Arrow streams; importing this module makes it Beam's coder of polars frames."""
 
-    start: datetime
-    end: datetime
-    bucket: int = 0
-    buckets: int = 1
+    def encode(self, value: pl.DataFrame) -> bytes:
+        """`value` as an Arrow stream."""
+        buffer = io.BytesIO()
+        value.rechunk().write_ipc_stream(buffer)
+        return buffer.getvalue()
 
-    def encode(self) -> str:
-        """The name as a key Beam can group by."""
-        return f"{self.start.isoformat()}/{self.end.isoformat()}/{self.bucket}/{self.buckets}"
+    def decode(self, encoded: bytes) -> pl.DataFrame:
+        """The frame that `encode` was given."""
+        return pl.read_ipc_stream(io.BytesIO(encoded))
 
-    @classmethod
-    def decode(cls, text: str) -> "BlockName":
-        """The name that `encode` wrote."""
-        start, end, bucket, buckets = text.split("/")
-        return cls(datetime.fromisoformat(start), datetime.fromisoformat(end), int(bucket), int(buckets))
+    def estimate_size(self, value: pl.DataFrame) -> int:
+        """Bytes in memory: Beam asks for its metrics, and would otherwise encode the frame to know."""
+        return int(value.estimated_size())
 
-    def owns(self, series_id: str) -> bool:
-        """Whether a series belongs to this bucket."""
-        return zlib.crc32(series_id.encode()) % self.buckets == self.bucket
+    def is_deterministic(self) -> bool:
+        """Frames are never keys."""
+        return False
 
-    def of_all_series(self) -> "BlockName":
-        """The same time, all buckets together."""
-        return self._replace(bucket=0, buckets=1)
-
-
-def to_bytes(frame: pl.DataFrame) -> bytes:
-    """`frame` as an Arrow stream."""
-    buffer = io.BytesIO()
-    frame.rechunk().write_ipc_stream(buffer)
-    return buffer.getvalue()
+    def to_type_hint(self) -> type[pl.DataFrame]:
+        """What it encodes."""
+        return pl.DataFrame
 
 
-def to_frame(data: bytes) -> pl.DataFrame:
-    """The frame that `to_bytes` wrote."""
-    return pl.read_ipc_stream(io.BytesIO(data))
+beam.coders.registry.register_coder(pl.DataFrame, ArrowCoder)
 
 
-def concat(blocks: Iterable[bytes]) -> pl.DataFrame:
-    """The rows of all blocks, which share their columns and are at least one."""
-    return pl.concat([to_frame(each) for each in blocks])
+def concat(frames: Iterable[pl.DataFrame]) -> pl.DataFrame:
+    """The rows of all frames, which share their columns and are at least one."""
+    return pl.concat(list(frames))
+
+
+def months_of(rows: pl.DataFrame) -> Iterator[tuple[str, pl.DataFrame]]:
+    """The rows of each month (UTC, such as 2024-03) of `valid_time`."""
+    labelled = rows.with_columns(pl.col("valid_time").dt.truncate("1mo").alias("month"))
+    for (month,), part in labelled.partition_by("month", as_dict=True, include_key=False).items():
+        yield f"{month:%Y-%m}", part

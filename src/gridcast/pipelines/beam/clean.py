@@ -7,15 +7,18 @@ import apache_beam as beam
 import polars as pl
 from apache_beam.metrics import Metrics
 
-from gridcast.pipelines.beam.blocks import Block, BlockName, concat, to_bytes
-from gridcast.quality.aggregate import combine_sums, partial_sums
-from gridcast.quality.cleaning import clean_block
+from gridcast.pipelines.beam.blocks import Block, concat, months_of
+from gridcast.pipelines.beam.runner import NAMESPACE
+from gridcast.quality.aggregate import child_counts, combine_sums, partial_sums
 from gridcast.quality.received import REMOVED as REMOVED_ROWS
-from gridcast.quality.summary import quality_counts
+from gridcast.quality.summary import quality_counts, totals
+from gridcast.workflows.block_name import BlockName
 from gridcast.workflows.rules import CleaningRules
 
-CLEAN = "clean"
-"""Clean rows of every series, `CLEAN_READINGS`."""
+CHILDREN = "children"
+"""Clean rows of the measured series, `CLEAN_READINGS`, under the name of their block."""
+PARENTS = "parents"
+"""Clean rows of the series summed from them, under their month (UTC)."""
 REMOVED = "removed"
 """Rows that were taken out, with the reason."""
 COUNTS = "counts"
@@ -24,10 +27,10 @@ _SUMS = "sums"
 
 
 class CleanAndAggregate(beam.PTransform):
-    """Clean every block with its context, then sum children into parents.
+    """Clean every block, then sum children into parents.
 
-    Input: blocks of `READINGS` under the name of the block they belong to or give context to.
-    Output: a mapping from `CLEAN`, `REMOVED` and `COUNTS` to collections of blocks.
+    Input: blocks of `READINGS`, those of the block and its context, under its `BlockName`.
+    Output: a mapping from `CHILDREN`, `PARENTS`, `REMOVED` and `COUNTS` to collections of blocks.
     """
 
     def __init__(self, rules: CleaningRules) -> None:
@@ -36,19 +39,17 @@ class CleanAndAggregate(beam.PTransform):
 
     def expand(self, blocks: Any) -> Any:
         """Assemble the transform."""
-        children = (
-            blocks
-            | "Gather context" >> beam.GroupByKey()
-            | "Clean"
-            >> beam.ParDo(_Clean(self._rules)).with_output_types(Block).with_outputs(REMOVED, COUNTS, _SUMS, main=CLEAN)
+        children = blocks | "Clean" >> beam.ParDo(_Clean(self._rules)).with_outputs(
+            REMOVED, COUNTS, _SUMS, main=CHILDREN
         )
         parents = (
             children[_SUMS]
             | "Gather children" >> beam.GroupByKey()
-            | "Sum children" >> beam.ParDo(_Sum()).with_output_types(Block).with_outputs(COUNTS, main=CLEAN)
+            | "Sum children" >> beam.ParDo(_Sum(self._rules)).with_outputs(COUNTS, main=PARENTS)
         )
         return {
-            CLEAN: (children[CLEAN], parents[CLEAN]) | "All series" >> beam.Flatten(),
+            CHILDREN: children[CHILDREN],
+            PARENTS: parents[PARENTS],
             REMOVED: children[REMOVED],
             COUNTS: (children[COUNTS], parents[COUNTS]) | "All counts" >> beam.Flatten(),
         }
@@ -57,35 +58,33 @@ class CleanAndAggregate(beam.PTransform):
 class _Clean(beam.DoFn):
     def __init__(self, rules: CleaningRules) -> None:
         self._rules = rules
-        self._rows = Metrics.counter("gridcast", "rows_in")
 
-    def process(self, element: tuple[str, Iterable[bytes]]) -> Iterator[Any]:
-        """Clean one block; the grouped rows are the block's own and its context."""
-        key, parts = element
-        name = BlockName.decode(key)
-        raw = concat(parts)
-        self._rows.inc(raw.height)
-        rules = self._rules
-        clean, removed = clean_block(
-            raw,
-            span=(name.start, name.end),
-            interval=rules.interval,
-            limits=rules.limits,
-            time_zones=rules.hierarchy.time_zones,
-            series_since={each: since for each, since in rules.series_since.items() if name.owns(each)},
-        )
-        sums = partial_sums(clean, parents=rules.hierarchy.parents)
-        yield key, to_bytes(clean)
-        yield beam.pvalue.TaggedOutput(REMOVED, (key, to_bytes(removed)))
-        yield beam.pvalue.TaggedOutput(COUNTS, (key, to_bytes(quality_counts(clean, removed))))
-        yield beam.pvalue.TaggedOutput(_SUMS, (name.of_all_series().encode(), to_bytes(sums)))
+    def process(self, block: Block) -> Iterator[Block]:
+        """Clean one block."""
+        key, raw = block
+        clean, removed, counts = self._rules.clean(raw, BlockName.decode(key))
+        _count(counts)
+        yield key, clean
+        yield beam.pvalue.TaggedOutput(REMOVED, (key, removed))
+        yield beam.pvalue.TaggedOutput(COUNTS, (key, counts))
+        for month, sums in months_of(partial_sums(clean, hierarchy=self._rules.hierarchy)):
+            yield beam.pvalue.TaggedOutput(_SUMS, (month, sums))
 
 
 class _Sum(beam.DoFn):
-    def process(self, element: tuple[str, Iterable[bytes]]) -> Iterator[Any]:
-        """Sum the children of one span of time into their parents."""
-        key, parts = element
-        parents = combine_sums(concat(parts))
-        counts = quality_counts(parents, pl.DataFrame(schema=REMOVED_ROWS))
-        yield key, to_bytes(parents)
-        yield beam.pvalue.TaggedOutput(COUNTS, (key, to_bytes(counts)))
+    def __init__(self, rules: CleaningRules) -> None:
+        self._rules = rules
+
+    def process(self, element: tuple[str, Iterable[pl.DataFrame]]) -> Iterator[Block]:
+        """Sum the children of one month into their parents."""
+        month, parts = element
+        sums = concat(parts)
+        parents = combine_sums(sums, min_completeness=self._rules.min_completeness)
+        yield month, parents
+        counts = quality_counts(parents, REMOVED_ROWS.to_frame(), interval=self._rules.interval)
+        yield beam.pvalue.TaggedOutput(COUNTS, (month, pl.concat([counts, child_counts(sums)])))
+
+
+def _count(counts: pl.DataFrame) -> None:
+    for kind, name, rows, _ in totals(counts).iter_rows():
+        Metrics.counter(NAMESPACE, f"{kind}.{name}").inc(rows)

@@ -1,7 +1,7 @@
-"""Runs a bounded pipeline inside this process."""
+"""Runs a bounded pipeline: inside this process, or wherever Beam's own options send it."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import apache_beam as beam
 from apache_beam.options.pipeline_options import PipelineOptions
@@ -9,20 +9,36 @@ from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 
 from gridcast.domain.errors import GridcastError
 
+NAMESPACE = "gridcast"
+"""Of every metric the transforms count."""
+
 _STEP = re.compile(r" \[while running .*\]$", re.DOTALL)
 
 
-def run_bounded(assemble: Callable[[beam.Pipeline], None]) -> None:
-    """Assemble and run a pipeline to its end on `FnApiRunner`.
+def run_bounded(assemble: Callable[[beam.Pipeline], None], *, flags: Sequence[str] = ()) -> dict[str, int]:
+    """Assemble a pipeline, run it to its end and return what its transforms counted.
 
-    The runner is named, never left to a default: the default first looks for a program on the network.
+    Without `flags` it runs on `FnApiRunner`, which is named rather than left to a default: the default first looks for
+    a program on the network. `flags` are Beam's options, such as `--runner=FlinkRunner`, and go to Beam as they are.
 
     Raises:
-        GridcastError: a transform raised one; Beam's remark on the step is taken off its text.
+        GridcastError: a transform raised one (Beam's remark on the step is taken off its text), or another runner
+            failed or could not be reached.
     """
-    pipeline = beam.Pipeline(runner=FnApiRunner(), options=PipelineOptions([], save_main_session=False))
+    options = PipelineOptions(list(flags), save_main_session=False)
+    pipeline = beam.Pipeline(options=options) if flags else beam.Pipeline(runner=FnApiRunner(), options=options)
     assemble(pipeline)
     try:
-        pipeline.run().wait_until_finish()
+        result = pipeline.run()
+        result.wait_until_finish()
     except GridcastError as error:
         raise type(error)(_STEP.sub("", str(error))) from error
+    except Exception as error:
+        if not flags:
+            raise
+        raise GridcastError(
+            f"the pipeline did not end well with {' '.join(flags)}: {error}; expected a runner that can be reached and "
+            "workers with this version of gridcast that see the data folder under the same path."
+        ) from error
+    found = result.metrics().query(beam.metrics.MetricsFilter().with_namespace(NAMESPACE))
+    return {each.key.metric.name: int(each.result) for each in found["counters"]}

@@ -4,18 +4,24 @@ The pipeline carries names and offsets only; each transform reads its rows where
 """
 
 import functools
-from collections.abc import Iterable
 from pathlib import Path
 
 import apache_beam as beam
+import polars as pl
 
 from gridcast.models.tensorflow.serving import Forecaster
-from gridcast.pipelines.beam.blocks import Block, BlockName, concat, to_bytes, to_frame
-from gridcast.pipelines.beam.clean import CLEAN, CleanAndAggregate
+from gridcast.pipelines.beam.blocks import Block, concat
+from gridcast.pipelines.beam.clean import CHILDREN, COUNTS, PARENTS, CleanAndAggregate
 from gridcast.pipelines.beam.runner import run_bounded
+from gridcast.quality.summary import totals
 from gridcast.store.sqlite import Store
+from gridcast.workflows.block_name import BlockName
 from gridcast.workflows.issue_forecast import issue_forecast
 from gridcast.workflows.stream_readings import CONSUMER, TickJob
+
+CLEAN = "clean"
+_Results = tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]
+"""Clean readings, forecasts, counts."""
 
 
 def run_tick(job: TickJob) -> None:
@@ -25,13 +31,14 @@ def run_tick(job: TickJob) -> None:
         outputs = (
             pipeline
             | "Span" >> beam.Create([BlockName(*job.span).encode()], reshuffle=False)
-            | "Read log" >> beam.Map(_read_log, job=job)
+            | "Read log" >> beam.Map(_read_log, job=job).with_output_types(Block)
             | "Clean and aggregate" >> CleanAndAggregate(job.rules)
         )
-        (
-            outputs[CLEAN]
-            | "All series together" >> beam.Map(_without_name)
-            | "Gather series" >> beam.GroupByKey()
+        clean = (outputs[CHILDREN], outputs[PARENTS]) | "All series" >> beam.Flatten()
+        gathered = {CLEAN: clean, COUNTS: outputs[COUNTS]}
+        _ = (
+            {name: each | f"All {name} together" >> beam.Map(_without_name) for name, each in gathered.items()}
+            | "Gather series" >> beam.CoGroupByKey()
             | "Forecast" >> beam.Map(_forecast, job=job)
             | "Commit" >> beam.Map(_commit, job=job)
         )
@@ -40,29 +47,30 @@ def run_tick(job: TickJob) -> None:
 
 
 def _read_log(name: str, *, job: TickJob) -> Block:
-    return name, to_bytes(job.raw(_store(job.store)))
+    return name, job.raw(_store(job.store))
 
 
-def _without_name(block: Block) -> tuple[None, bytes]:
+def _without_name(block: Block) -> tuple[None, pl.DataFrame]:
     return None, block[1]
 
 
-def _forecast(element: tuple[None, Iterable[bytes]], *, job: TickJob) -> tuple[bytes, bytes]:
-    clean = concat(element[1])
+def _forecast(element: tuple[None, dict[str, list[pl.DataFrame]]], *, job: TickJob) -> _Results:
+    clean, counts = (concat(element[1][name]) for name in (CLEAN, COUNTS))
     known = job.known(_store(job.store), clean)
     forecaster = _forecaster(job.artefact)
     forecasts = issue_forecast(forecaster, known, issue_time=job.issue_time, model_version=job.model_version)
-    return to_bytes(clean), to_bytes(forecasts)
+    return clean, forecasts, totals(counts.filter(pl.col("series_id").is_in(list(job.rules.hierarchy.leaves))))
 
 
-def _commit(element: tuple[bytes, bytes], *, job: TickJob) -> None:
-    readings, forecasts = element
+def _commit(results: _Results, *, job: TickJob) -> None:
+    readings, forecasts, counts = results
     _store(job.store).commit_tick(
         consumer=CONSUMER,
         log_offset=job.log_offset,
         issue_time=job.issue_time,
-        readings=to_frame(readings),
-        forecasts=to_frame(forecasts),
+        readings=readings,
+        forecasts=forecasts,
+        counts=counts,
     )
 
 

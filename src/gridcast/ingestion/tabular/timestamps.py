@@ -6,7 +6,7 @@ import polars as pl
 
 from gridcast.domain.errors import GridcastError
 from gridcast.domain.tables import UTC_TIME
-from gridcast.ingestion.formats import TextFormat
+from gridcast.ingestion.tabular.formats import TextFormat
 
 UNPARSABLE: Final = "unparsable_time"
 NONEXISTENT: Final = "nonexistent_local_time"
@@ -17,6 +17,12 @@ _ISO: Final = (
     r" ?(?P<sign>[Zz+-])?(?P<hours>\d{2})?:?(?P<minutes>\d{2})?$"
 )
 _NAIVE: Final = pl.Datetime("us")
+_LARGEST_OFFSET: Final = 16 * 60
+"""Minutes; no clock on earth was ever further from UTC."""
+
+
+class NoTimeZoneError(GridcastError):
+    """Not one time of a column carries an offset, and no time zone is set: a file is refused, messages are dead."""
 
 
 def to_utc(times: pl.Series, *, series: pl.Series | None, text: TextFormat, where: str) -> pl.DataFrame:
@@ -27,12 +33,13 @@ def to_utc(times: pl.Series, *, series: pl.Series | None, text: TextFormat, wher
     hour that does not happen has no time.
 
     Raises:
-        GridcastError: no timestamp carries an offset and `text.time_zone` is not set, or the column holds no times.
+        NoTimeZoneError: no timestamp carries an offset and `text.time_zone` is not set.
+        GridcastError: the column holds no times.
     """
     stamps = _stamps(times, text=text, where=where)
     is_local = stamps["stamp"].is_not_null() & stamps["offset"].is_null()
     if text.time_zone is None and is_local.any() and stamps["offset"].is_null().all():
-        raise GridcastError(
+        raise NoTimeZoneError(
             f"{where}: {times.filter(is_local)[0]} has no UTC offset and no time zone is set; expected times such as "
             "'2024-01-31T13:00:00+01:00', or time_zone (for example 'Europe/London') in the file format."
         )
@@ -59,8 +66,12 @@ def _stamps(times: pl.Series, *, text: TextFormat, where: str) -> pl.DataFrame:
         )
     if kind != pl.String:
         raise GridcastError(f"{where}: holds {kind}; expected timestamps, or text such as '2024-01-31T13:00:00+01:00'.")
-    written = times.str.strip_chars()
-    return _by_pattern(written, pattern=text.time_format) if text.time_format else _iso(written)
+    each = times.to_frame("text")
+    once = each.unique()
+    written = once["text"].str.strip_chars()
+    stamps = _by_pattern(written, pattern=text.time_format) if text.time_format else _iso(written)
+    found = each.join(once.hstack(stamps), on="text", how="left", maintain_order="left", nulls_equal=True)
+    return found.select("stamp", "offset")
 
 
 def _iso(written: pl.Series) -> pl.DataFrame:
@@ -74,7 +85,8 @@ def _iso(written: pl.Series) -> pl.DataFrame:
     offset = pl.when(pl.col("sign").is_not_null()).then(pl.duration(minutes=signed, time_unit="us"))
     is_odd = (is_zulu & pl.col("hours").is_not_null()) | (pl.col("sign").is_null() & pl.col("hours").is_not_null())
     is_bare = ~is_zulu & pl.col("hours").is_null()
-    unusable = is_odd.fill_null(value=False) | is_bare.fill_null(value=False)
+    is_nowhere = (minutes > _LARGEST_OFFSET) | (pl.col("minutes").cast(pl.Int64) > 59)
+    unusable = pl.any_horizontal(each.fill_null(value=False) for each in (is_odd, is_bare, is_nowhere))
     return parts.select(pl.when(~unusable).then(stamp).alias("stamp"), offset.alias("offset"))
 
 

@@ -1,5 +1,6 @@
 """How a user's own files are laid out: column names, units, interval and clock."""
 
+import re
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
@@ -13,6 +14,9 @@ from gridcast.domain.tables import READINGS, WEATHER
 POWER_UNITS: Final = {"MW": 1.0, "kW": 1e-3}
 ENERGY_UNITS: Final = {"MWh": 1.0, "kWh": 1e-3}
 TEMPERATURE_UNITS: Final = ("C", "F")
+THOUSANDS: Final = (",", ".", " ", "'")
+"""What may group digits; a blank stands for the blanks that do not break a line too, ' for the raised comma."""
+_SEPARATOR: Final = re.compile(r"[\t !#$%&'()*+,./:;<=>?@^_`|~-]")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,10 +24,11 @@ class TextFormat:
     """How times and numbers are written.
 
     `time_zone`: clock of timestamps without a UTC offset. `time_format`: strptime pattern, when not ISO 8601.
-    `interval`: length of each reading, labelled by its start.
+    `interval`: length of each reading, labelled by its start. `thousands`: what groups digits, such as the point in
+    1.234,5. `encoding`: of the file; None: it is recognised.
 
     Raises:
-        UsageError: the zone, the interval or the separator cannot be used.
+        UsageError: the zone, the interval, the separators or the encoding cannot be used.
     """
 
     interval: timedelta = timedelta(hours=1)
@@ -31,17 +36,33 @@ class TextFormat:
     time_format: str | None = None
     separator: str = ","
     decimal_comma: bool = False
+    thousands: str | None = None
+    encoding: str | None = None
 
     def __post_init__(self) -> None:
         if self.time_zone is not None:
             require_time_zone(self.time_zone, owner="file format")
         if self.interval <= timedelta(0):
             raise UsageError(f"file format: interval {self.interval} is not positive; expected for example 1:00:00.")
-        if len(self.separator) != 1 or (self.decimal_comma and self.separator == ","):
+        if not _SEPARATOR.fullmatch(self.separator) or (self.decimal_comma and self.separator == ","):
             raise UsageError(
-                f"file format: separator {self.separator!r} cannot be used; expected one character, other than ',' "
-                "when numbers have a decimal comma."
+                f"file format: separator {self.separator!r} cannot be used; expected one ASCII character such as ';', "
+                "other than ',' when numbers have a decimal comma."
             )
+        if self.thousands not in (None, *THOUSANDS) or self.thousands == self.decimal_mark:
+            raise UsageError(
+                f"file format: thousands {self.thousands!r} cannot be used beside the decimal mark "
+                f"{self.decimal_mark!r}; expected another one of {THOUSANDS}."
+            )
+        if self.encoding is not None and not _is_encoding(self.encoding):
+            raise UsageError(
+                f"file format: encoding {self.encoding!r} is unknown; expected for example 'utf-8' or 'windows-1252'."
+            )
+
+    @property
+    def decimal_mark(self) -> str:
+        """What stands between the whole and the fraction of a number."""
+        return "," if self.decimal_comma else "."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,3 +167,10 @@ def weather_layout(weather_format: WeatherFormat) -> Layout:
         noun="temperature",
         text=weather_format.text,
     )
+
+
+def _is_encoding(name: str) -> bool:
+    try:
+        return "a,1".encode(name).decode(name) == "a,1"
+    except (LookupError, UnicodeError, ValueError):
+        return False

@@ -1,15 +1,33 @@
 """Columns of a user's file turned into readings or weather; rows that cannot be are kept with a reason."""
 
+import re
+from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 import polars as pl
 
-from gridcast.ingestion.formats import Layout
-from gridcast.ingestion.timestamps import to_utc
+from gridcast.domain.errors import GridcastError
+from gridcast.ingestion.tabular.formats import Layout, TextFormat
+from gridcast.ingestion.tabular.timestamps import to_utc
 
-ROW: Final = "row_in_file"
+ROW: Final = "\0row"
+"""Column with the number of a row; no header can hold this name."""
 DEAD_ROWS: Final = pl.Schema({"source": pl.String(), "row": pl.Int64(), "reason": pl.String(), "raw": pl.String()})
-"""Rows that could not be read: file name, row (1 is the first below the header), reason, the row's text."""
+"""Rows that could not be read: file name, row (1 is the line below the header), reason, the row's text, shortened."""
+_RAW_CHARACTERS: Final = 1000
+_GROUPS: Final = {None: "[^\\s\\S]", ",": ",", ".": r"\.", " ": r"[\s]", "'": "['’]"}
+"""What may stand between groups of digits, as patterns; None: nothing."""
+
+
+class Table(NamedTuple):
+    """A file's rows as they stand in it.
+
+    `rows`: ROW and a column per name in the `header`, named as by `unique_names`. `dead`: DEAD_ROWS, what is no row.
+    """
+
+    header: tuple[str, ...]
+    rows: pl.DataFrame
+    dead: pl.DataFrame
 
 
 class Parsed(NamedTuple):
@@ -23,12 +41,15 @@ def parse_columns(table: pl.DataFrame, *, layout: Layout, source: str, stem: str
     """Rows of a file (numbered by ROW) in the layout's schema; every other row is dead, with its first reason.
 
     Raises:
-        GridcastError: timestamps have no zone, or a column does not hold times (see to_utc).
+        GridcastError: timestamps have no zone, or a column does not hold times (see to_utc) or numbers.
     """
+    kind = table[layout.value].dtype
+    if not (kind.is_numeric() or kind == pl.String):
+        raise GridcastError(f"{source}, column {layout.value!r}: holds {kind}; expected numbers.")
     series = _identity(table, layout=layout, stem=stem)
     where = f"{source}, column {layout.valid_time!r}"
     times = to_utc(table[layout.valid_time], series=series, text=layout.text, where=where)
-    numbers = table.select(*_number(layout, is_text=table[layout.value].dtype == pl.String))
+    numbers = table.select(*_number(layout, is_text=kind == pl.String))
     available = _available(table, times["time"], layout=layout, source=source)
     judged = pl.DataFrame(
         [
@@ -56,12 +77,25 @@ def parse_columns(table: pl.DataFrame, *, layout: Layout, source: str, stem: str
 def dead_rows(table: pl.DataFrame, reasons: pl.Series, *, source: str, separator: str = ",") -> pl.DataFrame:
     """DEAD_ROWS for rows of a file (numbered by ROW) and the reason of each."""
     texts = [pl.col(name).cast(pl.String).fill_null("") for name in table.columns if name != ROW]
+    raw = pl.concat_str(texts, separator=separator)
+    short = pl.when(raw.str.len_chars() <= _RAW_CHARACTERS).then(raw).otherwise(raw.str.head(_RAW_CHARACTERS - 1) + "…")
     return table.select(
         pl.lit(source).alias("source"),
         pl.col(ROW).alias("row"),
         reasons.alias("reason"),
-        pl.concat_str(texts, separator=separator).alias("raw"),
+        short.alias("raw"),
     ).cast(DEAD_ROWS)
+
+
+def unique_names(header: Sequence[str]) -> list[str]:
+    """The names of a header, each later one that stands there already made another."""
+    first = {name: at for at, name in reversed(list(enumerate(header)))}
+    return [name if first[name] == at else f"\0{at}" for at, name in enumerate(header)]
+
+
+def shortened(text: str) -> str:
+    """`text` cut to the length that a dead letter keeps."""
+    return text if len(text) <= _RAW_CHARACTERS else f"{text[: _RAW_CHARACTERS - 1]}…"
 
 
 def _identity(table: pl.DataFrame, *, layout: Layout, stem: str) -> pl.Series:
@@ -73,11 +107,12 @@ def _identity(table: pl.DataFrame, *, layout: Layout, stem: str) -> pl.Series:
 
 def _number(layout: Layout, *, is_text: bool) -> tuple[pl.Expr, pl.Expr]:
     given = pl.col(layout.value)
+    number = given
     if is_text:
         written = given.str.strip_chars()
-        written = written.str.replace(",", ".", literal=True) if layout.text.decimal_comma else written
         given = pl.when(written != "").then(written)
-    number = given.cast(pl.Float64, strict=False)
+        number = _with_decimal_point(given, text=layout.text)
+    number = number.cast(pl.Float64, strict=False)
     reason = (
         pl.when(given.is_null())
         .then(pl.lit(f"missing_{layout.noun}"))
@@ -89,6 +124,16 @@ def _number(layout: Layout, *, is_text: bool) -> tuple[pl.Expr, pl.Expr]:
     )
     value = number if (layout.scale, layout.shift) == (1.0, 0.0) else number * layout.scale + layout.shift
     return value.alias("value"), reason.alias("value_reason")
+
+
+def _with_decimal_point(written: pl.Expr, *, text: TextFormat) -> pl.Expr:
+    """Numbers without groups of digits; null where the marks do not stand as the format says."""
+    if not text.decimal_comma and text.thousands is None:
+        return written
+    group, mark = _GROUPS[text.thousands], re.escape(text.decimal_mark)
+    number = rf"[+-]?(?:\d+|\d{{1,3}}(?:{group}\d{{3}})+)?(?:{mark}\d*)?(?:[eE][+-]?\d+)?"
+    plain = written.str.replace_all(group, "").str.replace(text.decimal_mark, ".", literal=True)
+    return pl.when(written.str.contains(rf"^(?:{number}|[+-]?[A-Za-z]+)$")).then(plain)
 
 
 def _available(table: pl.DataFrame, times: pl.Series, *, layout: Layout, source: str) -> pl.DataFrame:

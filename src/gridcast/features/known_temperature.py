@@ -1,0 +1,85 @@
+"""Temperature terms of windows as they were known at their origins, over the past and the horizon."""
+
+from datetime import timedelta
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from gridcast.features.day_calendar import LAG_DAYS
+from gridcast.features.panel import Panel
+from gridcast.features.temperature_terms import TEMPERATURE_MEANS, temperature_terms
+from gridcast.features.vintages import Vintages
+
+Floats = npt.NDArray[np.float32]
+Ints = npt.NDArray[np.int32]
+Bools = npt.NDArray[np.bool_]
+
+LONGEST_PAST = timedelta(days=max(LAG_DAYS), hours=2) + max(TEMPERATURE_MEANS)
+"""What terms of the oldest reference day rest on, with room for a clock change."""
+
+
+class KnownTerms(NamedTuple):
+    """Temperature terms around origins."""
+
+    terms_c: Floats
+    """(window, span, term), °C."""
+    first: npt.NDArray[np.int64]
+    """(window,), position on the panel of the first interval of the span."""
+
+
+def terms_at(panel: Panel, *, series: Ints, origin: Ints, position: Ints, leads: int) -> Floats:
+    """Temperature terms of windows (window,) at positions (window, …), (window, …, term), °C.
+
+    With vintages they are those known at the origin: of an interval the newest vintage then, in the horizon where
+    there was none the last day's, means over both. Without, they are the panel's. Before the panel they are NaN.
+    """
+    mix = panel.mix_of_series[series]
+    wide = (slice(None), *(np.newaxis,) * (position.ndim - 1))
+    if panel.vintages is None:
+        terms = panel.temperature_terms_c[mix[wide], np.maximum(position, 0)]
+    else:
+        pairs, window = np.unique(np.stack([mix, origin]), axis=1, return_inverse=True)
+        known = _known_terms(panel, panel.vintages, mix=pairs[0], origin=pairs[1], leads=leads)
+        place = position - known.first[window][wide]
+        terms = known.terms_c[window[wide], np.maximum(place, 0)]
+    inside: Floats = np.where((position >= 0)[..., np.newaxis], terms, np.float32(np.nan))
+    return inside
+
+
+def was_known(panel: Panel, *, series: npt.ArrayLike, origin: npt.ArrayLike, leads: int) -> Bools:
+    """Whether enough stations told the temperature of each interval of the horizon at the origin, (window, lead).
+
+    Everything counts as known where a panel has no vintages (ex-post).
+    """
+    rows, origins = np.asarray(series), np.asarray(origin)
+    if panel.vintages is None:
+        return np.ones((len(rows), leads), dtype=np.bool_)
+    valid = origins[:, np.newaxis] + np.arange(leads)
+    known: Bools = panel.vintages.whole_from[panel.mix_of_series[rows][:, np.newaxis], valid] <= origins[:, np.newaxis]
+    return known
+
+
+def _known_terms(panel: Panel, known: Vintages, *, mix: Ints, origin: Ints, leads: int) -> KnownTerms:
+    past = LONGEST_PAST // panel.interval
+    first = origin.astype(np.int64) - past
+    span = first[:, np.newaxis] + np.arange(past + leads)
+    temperature = known.known(mix=mix[:, np.newaxis], position=span, origin=origin[:, np.newaxis])
+    filled = _with_last_days(panel, temperature, mix=mix, first=first, past=past)
+    return KnownTerms(temperature_terms(filled, interval=panel.interval), first)
+
+
+def _with_last_days(panel: Panel, temperature: Floats, *, mix: Ints, first: npt.NDArray[np.int64], past: int) -> Floats:
+    """Spans (window, span) whose horizons repeat the last day known where nothing was."""
+    window, place = np.nonzero(np.isnan(temperature[:, past:]))
+    if not len(window):
+        return temperature
+    place += past
+    lags = panel.calendar.lag[panel.zone_of_mix[mix[window]], :, first[window] + place].T
+    repeated = temperature.copy()
+    for lag in lags:
+        source = lag - first[window]
+        value = np.where((lag >= 0) & (source >= 0), temperature[window, np.maximum(source, 0)], np.float32(np.nan))
+        hole = repeated[window, place]
+        repeated[window, place] = np.where(np.isnan(hole), value, hole)
+    return repeated

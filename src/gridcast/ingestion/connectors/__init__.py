@@ -1,0 +1,1 @@
+"""One connector per kind of source, behind the contract of `gridcast.ingestion.source`."""

@@ -1,0 +1,111 @@
+"""Actual load of North American system operators, by the library gridstatus."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from typing import Any, Final
+from zoneinfo import ZoneInfo
+
+import polars as pl
+
+from gridcast.domain.errors import GridcastError
+from gridcast.ingestion.connectors.client_library import ask_library, load_library
+from gridcast.ingestion.connectors.fetched_until import FetchedUntil, next_start
+from gridcast.ingestion.connectors.http_client import HttpClient
+from gridcast.ingestion.connectors.load_table import NO_LOADS, loads, parse_loads, utc_times
+from gridcast.ingestion.source import Batch
+from gridcast.ingestion.tabular.columns import Parsed
+
+_STARTS: Final = ("Interval Start", "Time")
+_END: Final = "Interval End"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GridstatusLoad:
+    """A bounded source of readings, local day by local day from `start` to now.
+
+    `columns`: column of the library's table → series id. `interval`: length where the table does not tell it.
+    `api_key`: for operators that ask for one (pjm).
+    """
+
+    iso: str
+    columns: Mapping[str, str]
+    start: date
+    interval: timedelta
+    api_key: str | None = field(default=None, repr=False)
+    http: HttpClient = field(default_factory=HttpClient)
+    clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+
+    def batches(self, position: str | None) -> Iterator[Batch]:
+        """Days that are not kept yet. Of the last ones, what is not published yet is left to a later run."""
+        operator, library = self._operator(), load_library("gridstatus", extra="iso")
+        clock = ZoneInfo(operator.default_timezone)
+        now, reached = self.clock(), FetchedUntil.read(position)
+        start = reached.times.get(self.iso, _midnight(self.start, clock))
+        while start < now:
+            day = start.astimezone(clock).date()
+            end = min(_midnight(day + timedelta(days=1), clock), now)
+            frame = self._ask(operator, library, day)
+            parsed = load_readings(frame, columns=self.columns, interval=self.interval, start=start, end=end)
+            onwards = next_start(parsed.rows, start=start, end=end, now=now)
+            if onwards > start:
+                reached = reached.moved(self.iso, to=onwards)
+                yield Batch.of(position=reached.text(), readings=parsed.rows, dead=parsed.dead)
+            if onwards < end:
+                break
+            start = onwards
+
+    def done(self, position: str) -> None:
+        """Nothing to acknowledge."""
+
+    def _operator(self) -> Any:
+        library = load_library("gridstatus", extra="iso")
+        make = library.get_iso(self.iso)
+        return make() if self.api_key is None else make(api_key=self.api_key)
+
+    def _ask(self, operator: Any, library: Any, day: date) -> Any:
+        """The operator's table of a local day, or None if it has none."""
+
+        def load() -> Any:
+            try:
+                return operator.get_load(day.isoformat())
+            except library.NoDataFoundException:
+                return None
+            except library.NotSupported as error:
+                raise ValueError(f"not supported {error}".strip()) from error
+
+        return ask_library(load, http=self.http, where=f"gridstatus, load of {self.iso} on {day}")
+
+
+def load_readings(
+    frame: Any, *, columns: Mapping[str, str], interval: timedelta, start: datetime, end: datetime
+) -> Parsed:
+    """READINGS with start ≤ valid time < end of what `get_load` gives; loads that are missing are DEAD_ROWS.
+
+    `frame`: pandas, `Interval Start` or `Time` with a time zone, perhaps `Interval End`, and loads in MW; None stands
+    for no rows.
+
+    Raises:
+        GridcastError: a column is missing.
+    """
+    if frame is None or len(frame) == 0:
+        return NO_LOADS
+    begins = next((name for name in _STARTS if name in frame.columns), _STARTS[0])
+    for name in (begins, *columns):
+        if name not in frame.columns:
+            raise GridcastError(
+                f"gridstatus: the table has no column {name!r} but {list(map(str, frame.columns))}; expected it. Set "
+                "columns of the source in config/pipeline_config.yaml."
+            )
+    times = utc_times(frame[begins])
+    ends = utc_times(frame[_END]) if _END in frame.columns else times + interval
+    found = {series_id: loads(frame[name]) for name, series_id in columns.items()}
+    numbers = pl.int_range(1, len(frame) + 1, eager=True)
+    wide = pl.DataFrame({"row": numbers, "valid_time": times, "available_at": ends, **found})
+    asked = wide.filter(pl.col("valid_time").is_between(start, end, closed="left"))
+    rows = asked.unpivot(index=["row", "valid_time", "available_at"], variable_name="series_id", value_name="load_mw")
+    return parse_loads(rows, source="gridstatus")
+
+
+def _midnight(day: date, clock: ZoneInfo) -> datetime:
+    return datetime.combine(day, datetime.min.time(), tzinfo=clock).astimezone(UTC)

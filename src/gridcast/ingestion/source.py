@@ -1,0 +1,66 @@
+"""The contract of every source: batches of what arrived, each with the position to go on from."""
+
+from collections.abc import Iterator
+from typing import NamedTuple, Protocol, Self
+
+import polars as pl
+
+from gridcast.domain.tables import HOLIDAYS, READINGS, WEATHER
+from gridcast.ingestion.tabular.columns import DEAD_ROWS
+
+
+class Batch(NamedTuple):
+    """What a source handed over in one piece.
+
+    `readings` (READINGS), `weather` (WEATHER) and `holidays` (HOLIDAYS) stand in order of arrival, `dead` (DEAD_ROWS)
+    holds what could not be read. `position`: where to go on after this batch, the source's own JSON text.
+    """
+
+    readings: pl.DataFrame
+    weather: pl.DataFrame
+    holidays: pl.DataFrame
+    dead: pl.DataFrame
+    position: str
+
+    @classmethod
+    def of(
+        cls,
+        *,
+        position: str,
+        readings: pl.DataFrame | None = None,
+        weather: pl.DataFrame | None = None,
+        holidays: pl.DataFrame | None = None,
+        dead: pl.DataFrame | None = None,
+    ) -> Self:
+        """A batch in which None stands for no rows."""
+        return cls(
+            _rows(readings, READINGS),
+            _rows(weather, WEATHER),
+            _rows(holidays, HOLIDAYS),
+            _rows(dead, DEAD_ROWS),
+            position,
+        )
+
+
+class Source(Protocol):
+    """Where readings, weather and holidays come from.
+
+    A bounded source ends its batches; a live one goes on until the event it was constructed with is set. A batch whose
+    position was kept is never handed over again; one that was not is handed over again, identical.
+    """
+
+    def batches(self, position: str | None) -> Iterator[Batch]:
+        """What arrived after `position` (None: from the start), piece by piece.
+
+        Raises:
+            GridcastError: the source cannot be read; batches handed over before stay valid.
+        """
+        ...
+
+    def done(self, position: str) -> None:
+        """Called once the batch with this position is safely kept: acknowledge it, or move its files away."""
+        ...
+
+
+def _rows(frame: pl.DataFrame | None, schema: pl.Schema) -> pl.DataFrame:
+    return schema.to_frame() if frame is None else frame

@@ -1,0 +1,70 @@
+"""Bytes of a user's file, taken out of gzip or Zstandard where it is packed."""
+
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final, NamedTuple, Protocol
+
+import zstandard
+
+from gridcast.domain.errors import GridcastError
+
+_PIECE: Final = 4096
+"""Packed bytes unpacked at a time: few enough that a piece never blows up to gigabytes."""
+
+
+class Content(NamedTuple):
+    """What a file holds, unpacked. `is_cut`: it was packed and ends too early; `data` is what came before the cut."""
+
+    data: bytes
+    is_cut: bool
+
+
+class _Decoder(Protocol):
+    @property
+    def eof(self) -> bool: ...
+    @property
+    def unused_data(self) -> bytes: ...
+    def decompress(self, data: bytes, /) -> bytes: ...
+
+
+def read_content(path: Path) -> Content:
+    """The unpacked bytes of a file, whatever its name; how it is packed is seen from its first bytes.
+
+    Raises:
+        GridcastError: the file cannot be read, or what is packed in it is damaged.
+    """
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise GridcastError(f"{path}: cannot be read ({error.strerror}); give a file you may read.") from error
+    try:
+        return _unpacked(data)
+    except (zlib.error, zstandard.ZstdError) as error:
+        raise GridcastError(f"{path}: what is packed in it is damaged ({error}); copy or export it again.") from error
+
+
+def _unpacked(data: bytes) -> Content:
+    """All members one after the other; what follows the last one (padding of a tape, say) is left out."""
+    start = _start(data, 0)
+    if start is None:
+        return Content(data, is_cut=False)
+    parts, at = [], 0
+    while start is not None:
+        decoder = start()
+        while at < len(data) and not decoder.eof:
+            parts.append(decoder.decompress(data[at : at + _PIECE]))
+            at += _PIECE
+        if not decoder.eof:
+            return Content(b"".join(parts), is_cut=True)
+        at = min(at, len(data)) - len(decoder.unused_data)
+        start = _start(data, at)
+    return Content(b"".join(parts), is_cut=False)
+
+
+def _start(data: bytes, at: int) -> Callable[[], _Decoder] | None:
+    if data.startswith(b"\x1f\x8b", at):
+        return lambda: zlib.decompressobj(wbits=31)
+    if data.startswith(b"\x28\xb5\x2f\xfd", at):
+        return lambda: zstandard.ZstdDecompressor().decompressobj()
+    return None

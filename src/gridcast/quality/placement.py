@@ -1,0 +1,178 @@
+"""Readings laid onto a clock: finer ones averaged, coarser ones refused or held."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import timedelta
+from typing import Final, NamedTuple
+
+import numpy as np
+import polars as pl
+
+from gridcast.domain.errors import GridcastError
+from gridcast.quality.grid import DAY, NEVER, Booleans, Clock, Floats, Grid, Integers, microseconds, running_maximum
+
+ENOUGH_TO_JUDGE: Final = 24
+"""Readings of a series before their spacing says that its interval is coarser than the grid's."""
+
+_COARSEST: Final = timedelta(hours=1)
+_PER_MW: Final = 1e9
+_LARGEST_MW: Final = 1e28
+
+
+class _Held(NamedTuple):
+    """Coarse readings held over their intervals, (series, slot): where, and the slot of the reading held there.
+
+    `span`: intervals that a reading in the slot stands for; `seen`: the slot of the last reading that says so.
+    """
+
+    is_held: Booleans
+    source: Integers
+    span: Integers
+    seen: Integers
+
+
+def build_grid(readings: pl.DataFrame, *, series_ids: Sequence[str], clock: Clock, upsample: bool = False) -> Grid:
+    """Readings (READINGS, no duplicates, finite) averaged onto the clock's intervals; others are left out.
+
+    With `upsample`, a reading of up to an hour is held over its intervals: the closest distance of two readings in the
+    24 hours up to it, or to the next one where there are none.
+
+    Raises:
+        GridcastError: a series comes at a coarser interval than the clock's, and `upsample` is not set.
+    """
+    shape = (len(series_ids), clock.slots)
+    load, available = np.full(shape, np.nan), np.full(shape, NEVER)
+    count, is_resampled = np.zeros(shape, np.int64), np.zeros(shape, np.bool_)
+    cells = _cells(readings, series_ids=series_ids, clock=clock)
+    cell = cells["cell"].to_numpy()
+    load.reshape(-1)[cell] = cells["load_mw"].to_numpy()
+    available.reshape(-1)[cell] = cells["available_us"].to_numpy()
+    count.reshape(-1)[cell] = cells["n"].to_numpy()
+    is_resampled.reshape(-1)[cell] = cells["is_moved"].to_numpy()
+    usual, typical = _usual_counts(count, clock=clock)
+    is_resampled |= (usual > 1) & (count > 0)
+    grid = Grid(
+        tuple(series_ids),
+        clock,
+        load,
+        available,
+        is_resampled,
+        np.zeros(shape, np.bool_),
+        (count > 0) & (2 * count < usual),
+        1 / typical,
+        count / typical,
+    )
+    if upsample:
+        return _with_held(grid, _hold(count > 0, clock=clock))
+    _require_fine_enough(count > 0, series_ids=series_ids, interval=clock.interval)
+    return grid
+
+
+def reading_spans(readings: pl.DataFrame, *, grid: Grid) -> Floats:
+    """Intervals that each of some other readings stands for, (reading,); one where the grid does not know it."""
+    clock = grid.clock
+    row = (
+        readings["series_id"]
+        .replace_strict(list(grid.series_ids), range(len(grid.series_ids)), default=-1, return_dtype=pl.Int64)
+        .to_numpy()
+    )
+    slot = (readings["valid_time"].to_physical().to_numpy() - clock.utc_us[0]) // microseconds(clock.interval)
+    is_known = (row >= 0) & (slot >= 0) & (slot < clock.slots)
+    spans = np.ones(len(row))
+    spans[is_known] = grid.reading_span[row[is_known], slot[is_known]]
+    return spans
+
+
+def _cells(readings: pl.DataFrame, *, series_ids: Sequence[str], clock: Clock) -> pl.DataFrame:
+    order = pl.DataFrame({"series_id": series_ids, "row": range(len(series_ids))}, schema_overrides={"row": pl.Int64})
+    step = microseconds(clock.interval)
+    since = pl.col("valid_time").to_physical() - int(clock.utc_us[0])
+    placed = (
+        readings.join(order, on="series_id", maintain_order="left")
+        .with_columns(slot=since // step)
+        .filter(pl.col("slot").is_between(0, clock.slots, closed="left"))
+        .select(
+            "load_mw",
+            cell=pl.col("row") * clock.slots + pl.col("slot"),
+            is_moved=since % step != 0,
+            available_us=pl.col("available_at").to_physical(),
+        )
+    )
+    if placed["cell"].n_unique() == placed.height:
+        return placed.with_columns(n=pl.lit(1, pl.Int32))
+    summed = placed.group_by("cell").agg(
+        pl.col("load_mw").first(),
+        pl.col("is_moved").any(),
+        pl.col("available_us").max(),
+        whole=(pl.col("load_mw").clip(-_LARGEST_MW, _LARGEST_MW) * _PER_MW).round().cast(pl.Int128).sum(),
+        n=pl.len().cast(pl.Int32),
+    )
+    is_mean = pl.col("n") > 1
+    mean = pl.col("whole") / (_PER_MW * pl.col("n"))
+    return summed.with_columns(
+        load_mw=pl.when(is_mean).then(mean).otherwise("load_mw"), is_moved=pl.col("is_moved") | is_mean
+    )
+
+
+def _usual_counts(count: Integers, *, clock: Clock) -> tuple[Floats, Floats]:
+    """Readings that usually come in an interval, at least as many as came: as known by then, and in hindsight.
+
+    It is the median over the 24 hours up to it; in hindsight, before half a day has come, over the 24 hours from it on.
+    """
+    if count.max(initial=0) <= 1:
+        return np.broadcast_to(1.0, count.shape), np.broadcast_to(1.0, count.shape)
+    day = clock.count(DAY)
+    seen = pl.DataFrame(np.where(count > 0, count, np.nan).T).fill_nan(None)
+    so_far = seen.select(pl.all().rolling_median(day, min_samples=1)).to_numpy().T
+    settled = seen.select(pl.all().rolling_median(day, min_samples=max(1, day // 2))).to_numpy().T
+    from_here = seen.reverse().select(pl.all().rolling_median(day, min_samples=1)).reverse().to_numpy().T
+    typical = np.where(np.isfinite(settled), settled, from_here)
+    return _at_least(so_far, count), _at_least(typical, count)
+
+
+def _at_least(median: Floats, count: Integers) -> Floats:
+    usual: Floats = np.fmax(np.fmax(median, count), 1.0)
+    return usual
+
+
+def _with_held(grid: Grid, held: _Held) -> Grid:
+    rows = np.arange(len(grid.series_ids))[:, None]
+    known = np.maximum(grid.available_us[rows, held.source], grid.available_us[rows, held.seen])
+    return replace(
+        grid,
+        load_mw=np.where(held.is_held, grid.load_mw[rows, held.source], grid.load_mw),
+        available_us=np.where(held.is_held, known, grid.available_us),
+        is_upsampled=held.is_held,
+        reading_span=grid.reading_span * held.span,
+        received_share=np.where(held.is_held, 1.0, grid.received_share),
+    )
+
+
+def _hold(has_reading: Booleans, *, clock: Clock) -> _Held:
+    slot = np.arange(clock.slots)
+    rows = np.arange(len(has_reading))[:, None]
+    source = np.maximum.accumulate(np.where(has_reading, slot, -1), axis=1)
+    before = np.pad(source[:, :-1], ((0, 0), (1, 0)), constant_values=-1)
+    following = np.minimum.accumulate(np.where(has_reading, slot, clock.slots)[:, ::-1], axis=1)[:, ::-1]
+    after = np.pad(following[:, 1:], ((0, 0), (0, 1)), constant_values=clock.slots)
+    coarsest = clock.count(_COARSEST)
+    to_last, to_next = slot - before, after - slot
+    is_close = has_reading & (before >= 0) & (to_last <= coarsest)
+    closest = -running_maximum(np.where(is_close, -to_last, -coarsest - 1), slots=clock.count(DAY))
+    has_past = closest <= coarsest
+    has_next = ~has_past & (after < clock.slots) & (to_next <= coarsest)
+    span = np.where(has_past, closest, np.where(has_next, to_next, 1))
+    held_span = np.where(source >= 0, span[rows, source], 1)
+    is_held = (held_span > 1) & (slot - source < held_span)
+    seen = np.where(has_next, after, slot)
+    return _Held(is_held, np.maximum(source, 0), span, seen[rows, np.maximum(source, 0)])
+
+
+def _require_fine_enough(has_reading: Booleans, *, series_ids: Sequence[str], interval: timedelta) -> None:
+    is_dense = (has_reading[:, 1:] & has_reading[:, :-1]).any(axis=1)
+    coarse = np.flatnonzero((has_reading.sum(axis=1) >= ENOUGH_TO_JUDGE) & ~is_dense)
+    if coarse.size:
+        raise GridcastError(
+            f"series {series_ids[coarse[0]]!r}: no two of its readings lie within {interval}; expected readings at the "
+            f"interval of {interval} or finer. Set the interval to that of the coarsest series, or upsample to true."
+        )

@@ -1,0 +1,44 @@
+"""Readings that landed from Kafka and MQTT join the raw folder, so that the batch run cleans them too."""
+
+import json
+from pathlib import Path
+from typing import Final
+
+from gridcast.domain.errors import GridcastError
+from gridcast.ingestion import raw
+from gridcast.ingestion.source import Batch
+from gridcast.store.sqlite import Store
+
+_AT_ONCE: Final = 1_000_000
+
+
+def archive_log(store: Store, raw_dir: Path) -> int:
+    """Append to `raw_dir` what landed from live sources since the last time; how many readings. Again, nothing more.
+
+    Each source keeps its name; its position in the raw folder is the log's offset behind the newest reading taken.
+
+    Raises:
+        GridcastError: the disk is full, or a source was of another kind before; what was appended until then stays.
+    """
+    return sum(_archive(store, raw_dir, source=source) for source in store.sources()["source"])
+
+
+def _archive(store: Store, raw_dir: Path, *, source: str) -> int:
+    total = 0
+    offset = _offset(raw.position_of(raw_dir, source), source=source)
+    while (rows := store.landed_from(source, after_offset=offset, limit=_AT_ONCE)).height:
+        offset = rows.item(-1, "log_offset")
+        batch = Batch.of(position=json.dumps({"log_offset": offset}), readings=rows.drop("log_offset"))
+        raw.append_batch(raw_dir, source=source, batch=batch)
+        total += rows.height
+    return total
+
+
+def _offset(position: str | None, *, source: str) -> int:
+    try:
+        return 0 if position is None else int(json.loads(position)["log_offset"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise GridcastError(
+            f"source {source!r}: its readings in the raw folder end at {position}; expected an offset of the store's "
+            "log. The name stood for another kind of source before: give the live source a new one."
+        ) from error

@@ -1,0 +1,150 @@
+"""The clock, the grid and how readings are laid onto it."""
+
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import numpy as np
+import polars as pl
+import pytest
+
+from gridcast.domain.errors import GridcastError
+from gridcast.domain.tables import READINGS, UTC_TIME
+from gridcast.quality.grid import Clock, build_clock
+from gridcast.quality.placement import build_grid
+from gridcast.quality.received import sift
+
+HOUR = timedelta(hours=1)
+START = datetime(2024, 1, 1, tzinfo=UTC)
+
+
+def clock(days: int = 30, *, zone: str = "UTC", start: datetime = START, interval: timedelta = HOUR) -> Clock:
+    return build_clock(start, start + timedelta(days=days), interval=interval, time_zone=zone)
+
+
+def readings(*rows: tuple[str, datetime, float, datetime]) -> pl.DataFrame:
+    return pl.DataFrame(list(rows), schema=READINGS, orient="row")
+
+
+@pytest.mark.parametrize(
+    ("zone", "minute"), [("UTC", 0), ("Asia/Kolkata", 30), ("Australia/Melbourne", 0), ("Asia/Kathmandu", 15)]
+)
+def test_intervals_start_at_whole_local_hours(zone: str, minute: int) -> None:
+    times = pl.Series(clock(2, zone=zone).utc_us).cast(UTC_TIME)
+    assert times.dt.minute().unique().to_list() == [minute]
+    assert times[0] >= START
+    assert times[0] < START + HOUR
+
+
+@pytest.mark.parametrize("zone", ["Europe/London", "America/New_York", "Australia/Melbourne", "Asia/Kolkata"])
+@pytest.mark.parametrize("interval", [timedelta(minutes=30), HOUR], ids=["30 min", "60 min"])
+def test_days_before_keep_the_wall_time_all_year(zone: str, interval: timedelta) -> None:
+    year = clock(366, zone=zone, interval=interval)
+    times = [datetime.fromtimestamp(each / 1e6, ZoneInfo(zone)) for each in year.utc_us]
+    for days in (1, 7):
+        found = year.same_time_days_before(days)
+        pairs = [(times[slot], times[earlier]) for slot, earlier in enumerate(found) if earlier >= 0]
+        apart = {now.replace(tzinfo=None) - then.replace(tzinfo=None) for now, then in pairs}
+        odd = [1 for now, then in pairs if now.replace(tzinfo=None) - then.replace(tzinfo=None) != timedelta(days=days)]
+        assert apart <= {timedelta(days=days), timedelta(days=days) - HOUR}
+        assert len(odd) <= HOUR // interval
+        assert len(pairs) >= len(times) - (days * 24 + 1) * (HOUR // interval)
+
+
+def test_a_reading_off_the_grid_is_moved_to_its_interval_and_marked() -> None:
+    late = readings(("a", START + timedelta(minutes=7), 5.0, START + HOUR))
+    grid = build_grid(late, series_ids=["a"], clock=clock(1))
+    assert grid.load_mw[0, 0] == 5.0
+    assert grid.is_resampled[0].tolist() == [True] + [False] * 23
+
+
+def test_the_mean_of_an_interval_does_not_depend_on_the_order_of_its_readings() -> None:
+    values = [0.1, 0.2, 0.3, 1e5]
+    rows = [("a", START + timedelta(minutes=15 * k), value, START + HOUR) for k, value in enumerate(values)]
+    forward = build_grid(readings(*rows), series_ids=["a"], clock=clock(1)).load_mw[0, 0]
+    assert build_grid(readings(*rows[::-1]), series_ids=["a"], clock=clock(1)).load_mw[0, 0] == forward
+    assert forward == pytest.approx(sum(values) / 4)
+
+
+def test_readings_coarser_than_the_interval_are_refused() -> None:
+    rows = [("a", START + 2 * HOUR * k, 1.0, START + 2 * HOUR * (k + 1)) for k in range(30)]
+    with pytest.raises(GridcastError, match=r"'a'.*within 1:00:00.*or finer"):
+        build_grid(readings(*rows), series_ids=["a"], clock=clock(3))
+
+
+def test_the_reading_received_last_wins_and_among_equals_the_last_in_order() -> None:
+    rows = [("a", START, value, START + HOUR * hours) for value, hours in ((1.0, 2), (2.0, 3), (3.0, 3), (4.0, 1))]
+    kept, removed = sift(readings(*rows), known_series=["a"])
+    assert kept["load_mw"].to_list() == [3.0]
+    assert removed.select("load_mw", "reason").rows() == [(4.0, "duplicate"), (1.0, "duplicate"), (2.0, "duplicate")]
+
+
+def test_readings_of_unknown_series_and_without_a_finite_load_are_removed() -> None:
+    rows = [("a", START, float("nan"), START), ("b", START, 1.0, START), ("a", START + HOUR, 2.0, START)]
+    kept, removed = sift(readings(*rows), known_series=["a"])
+    assert kept["load_mw"].to_list() == [2.0]
+    assert removed["reason"].to_list() == ["not_finite", "unknown_series"]
+
+
+def coarse(interval: timedelta, *, hours: int, start: datetime = START) -> pl.DataFrame:
+    """Readings 1, 2, 3 … of series 'a', each known when its interval ends."""
+    rows = [
+        ("a", start + k * interval, float(k + 1), start + (k + 1) * interval) for k in range(hours * HOUR // interval)
+    ]
+    return readings(*rows)
+
+
+@pytest.mark.parametrize("own", [timedelta(minutes=minutes) for minutes in (15, 30, 60)], ids=["15", "30", "60 min"])
+def test_a_coarser_reading_is_held_over_its_intervals_if_asked_for(own: timedelta) -> None:
+    five = timedelta(minutes=5)
+    grid = build_grid(coarse(own, hours=6), series_ids=["a"], clock=clock(1, interval=five), upsample=True)
+    parts = own // five
+    expected = np.repeat(np.arange(1.0, 6 * HOUR // own + 1), parts)
+    assert grid.load_mw[0, : len(expected)].tolist() == expected.tolist()
+    assert np.isnan(grid.load_mw[0, len(expected) :]).all()
+    assert grid.is_upsampled[0].sum() == len(expected)
+    assert grid.reading_span[0, 0] == parts
+
+
+def test_a_lost_coarse_reading_is_a_gap_and_the_one_before_is_not_held_over_it() -> None:
+    quarter = timedelta(minutes=15)
+    hourly = coarse(HOUR, hours=30).filter(pl.col("valid_time") != START + 20 * HOUR)
+    grid = build_grid(hourly, series_ids=["a"], clock=clock(2, interval=quarter), upsample=True)
+    assert np.flatnonzero(np.isnan(grid.load_mw[0, :120])).tolist() == [80, 81, 82, 83]
+
+
+def test_a_held_first_reading_is_known_once_the_next_one_tells_its_length() -> None:
+    quarter = timedelta(minutes=15)
+    grid = build_grid(coarse(HOUR, hours=6), series_ids=["a"], clock=clock(1, interval=quarter), upsample=True)
+    known = pl.Series(grid.available_us[0, :8]).cast(UTC_TIME).to_list()
+    assert known == [START + 2 * HOUR] * 8
+
+
+def test_a_meter_that_changes_to_a_finer_interval_is_held_no_longer_than_its_first_finer_reading() -> None:
+    quarter = timedelta(minutes=15)
+    changed = pl.concat([coarse(HOUR, hours=48), coarse(quarter, hours=24, start=START + 48 * HOUR)])
+    grid = build_grid(changed, series_ids=["a"], clock=clock(3, interval=quarter), upsample=True)
+    assert grid.is_upsampled[0].tolist() == [True] * (4 * 48 + 1) + [False] * (4 * 24 - 1)
+
+
+def test_finer_and_coarser_series_of_one_run_meet_on_the_interval() -> None:
+    half = timedelta(minutes=30)
+    fine = coarse(timedelta(minutes=5), hours=30).with_columns(pl.lit("fine").alias("series_id"))
+    mixed = pl.concat([fine, coarse(HOUR, hours=30)])
+    grid = build_grid(mixed, series_ids=["a", "fine"], clock=clock(2, interval=half), upsample=True)
+    assert grid.load_mw[:, :4].tolist() == [[1.0, 1.0, 2.0, 2.0], [3.5, 9.5, 15.5, 21.5]]
+    assert (grid.is_upsampled[:, 0].tolist(), grid.is_resampled[:, 0].tolist()) == ([True, False], [False, True])
+
+
+def test_a_lost_fine_reading_leaves_its_share_of_the_interval_uncovered() -> None:
+    quarters = coarse(timedelta(minutes=15), hours=30).filter(
+        pl.col("valid_time") != START + timedelta(hours=20, minutes=30)
+    )
+    grid = build_grid(quarters, series_ids=["a"], clock=clock(2))
+    assert grid.received_share[0, 18:22].tolist() == [1.0, 1.0, 0.75, 1.0]
+    assert grid.reading_span[0, 20] == 0.25
+    assert not grid.is_partial.any()
+
+
+def test_averaging_survives_absurd_readings() -> None:
+    rows = [("a", START + timedelta(minutes=15 * k), value, START + HOUR) for k, value in enumerate((1e300, 1.0))]
+    assert build_grid(readings(*rows), series_ids=["a"], clock=clock(1)).load_mw[0, 0] > 1e20
