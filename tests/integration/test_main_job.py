@@ -60,7 +60,7 @@ def test_a_day_of_the_clock_change_has_23_hours_and_none_is_made_up(promoted: Pl
     day = processed.readings().filter(local.dt.date() == datetime(2008, 3, 30, tzinfo=UTC).date())
 
     assert day.group_by("series_id").len()["len"].unique().to_list() == [23]
-    assert set(day["quality"]) == {"good"}
+    assert day["raw_load_mw"].null_count() == 0
 
 
 def test_backtest_prints_the_headline_as_json(promoted: Place, copy_of: Copy) -> None:
