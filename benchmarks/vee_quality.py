@@ -114,7 +114,7 @@ def _measure(whole: Wide, *, name: str) -> dict[str, Any]:
         random = np.random.default_rng(seed)
         faults = list(_choose(whole, untouched, random=random))
         faulty, doubled, kinds = _inject(whole, faults, random=random)
-        clean, dead = _clean(
+        clean, dead, _ = _clean(
             whole,
             pl.concat(
                 [_rows(whole, doubled[0].astype(np.int64), doubled[1].astype(np.int64), doubled[2]), _long(faulty)]

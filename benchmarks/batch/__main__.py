@@ -24,7 +24,7 @@ Figures = dict[str, float]
 def main() -> None:
     """Make the readings, let each contestant run in turn and print the figures."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.batch", description=__doc__)
-    parser.add_argument("--meters", type=int, default=1_000, help="of 10,000 readings each, at least 10")
+    parser.add_argument("--meters", type=int, default=1_000, help="of about 10,000 readings each, at least 10")
     meters = parser.parse_args().meters
     with tempfile.TemporaryDirectory() as name:
         whole, tenth = Path(name) / "whole", Path(name) / "tenth"

@@ -15,8 +15,8 @@ from gridcast.ingestion.tabular.columns import DEAD_ROWS
 INTERVAL: Final = timedelta(minutes=15)
 TIME_ZONE: Final = "Europe/London"
 START: Final = datetime(2024, 1, 1, tzinfo=UTC)
-PER_METER: Final = 10_000
-"""Readings of a meter: 104 days, the change to summer time among them."""
+PER_METER: Final = 10_250
+"""Intervals of a meter: 106 days, the change to summer time among them."""
 _PER_DAY: Final = 96
 
 
