@@ -1,1 +1,1 @@
-"""Ten million faulty readings through the batch pipeline, against the same rules without Beam, and against DuckDB."""
+"""Ten million faulty readings through the batch pipeline, against the same rules without Beam and textbook queries."""

@@ -1,4 +1,4 @@
-"""Quarter-hourly readings of made-up meters with every fault VEE knows, seeded."""
+"""Quarter-hourly readings of made-up meters with every fault the rules know, seeded."""
 
 import sys
 from datetime import UTC, datetime, timedelta
@@ -15,6 +15,8 @@ from gridcast.ingestion.tabular.columns import DEAD_ROWS
 INTERVAL: Final = timedelta(minutes=15)
 TIME_ZONE: Final = "Europe/London"
 START: Final = datetime(2024, 1, 1, tzinfo=UTC)
+LARGEST_MW: Final = 60.0
+"""More than any of the meters can take, less than some of their faults."""
 PER_METER: Final = 10_250
 """Intervals of a meter: 106 days, the change to summer time among them."""
 _PER_DAY: Final = 96
@@ -45,16 +47,17 @@ def temperatures() -> pl.DataFrame:
 
 
 def meter(number: int, *, temperature: pl.DataFrame) -> pl.DataFrame:
-    """READINGS of one meter, faults and all."""
+    """READINGS of one meter: doubled, spiked, stuck, lost, out of range, in the wrong unit, on the wrong clock."""
     random = np.random.default_rng([20240101, number])
-    load, time = _load(random, temperature["temperature_c"].to_numpy()), temperature["valid_time"]
-    at = random.integers(_PER_DAY, PER_METER - _PER_DAY, 24)
-    load[at[:8]] *= random.choice([8, 15], 8)
+    time, at = temperature["valid_time"], random.integers(_PER_DAY, PER_METER - _PER_DAY, 24)
+    load = _load(random, temperature, follows_clock=number % 20 != 1)
+    load[at[:8]] *= random.choice([8, 15, 200], 8)
     load[at[8]] = -load[at[8]]
     load[at[9] : at[9] + 60] = load[at[9]]
     load[at[10] : at[10] + 30] *= 1_000
     if number % 20 == 0:
-        load[at[11] : at[11] + 20 * _PER_DAY] = np.roll(load, 4)[at[11] : at[11] + 20 * _PER_DAY]
+        slipped = slice(at[11], at[11] + 20 * _PER_DAY)
+        load[slipped] = np.roll(load, _PER_DAY // 24)[slipped]
     rows = pl.DataFrame(
         {"series_id": f"meter_{number:05d}", "valid_time": time, "load_mw": load, "available_at": time + INTERVAL}
     )
@@ -67,12 +70,15 @@ def meter(number: int, *, temperature: pl.DataFrame) -> pl.DataFrame:
     return pl.concat([rows.filter(pl.Series(is_kept)), doubled]).cast(READINGS)
 
 
-def _load(random: np.random.Generator, celsius: np.ndarray) -> np.ndarray:
-    day = np.arange(PER_METER) / _PER_DAY
-    is_weekend = np.floor(day + random.integers(7)) % 7 >= 5
-    shape = 1 + 0.4 * np.sin(2 * np.pi * (day - 0.3)) + 0.2 * np.sin(4 * np.pi * (day - 0.1)) - 0.15 * is_weekend
+def _load(random: np.random.Generator, temperature: pl.DataFrame, *, follows_clock: bool) -> np.ndarray:
+    """A daily and weekly shape by the wall clock, or by UTC where a source lost the change to summer time."""
+    wall = temperature["valid_time"].dt.convert_time_zone(TIME_ZONE if follows_clock else "UTC")
+    hour = (wall.dt.hour() + wall.dt.minute() / 60).to_numpy()
+    shape = 1 + 0.4 * np.sin(np.pi * (hour - 7) / 12) + 0.2 * np.sin(np.pi * (hour - 2) / 6)
+    is_weekend = (wall.dt.weekday() > random.integers(4, 6)).to_numpy()
+    heating = 0.02 * np.maximum(15 - temperature["temperature_c"].to_numpy(), 0)
     noise = 1 + 0.05 * random.standard_normal(PER_METER)
-    return random.uniform(0.2, 2.0) * (shape + 0.02 * np.maximum(15 - celsius, 0)) * noise
+    return random.uniform(0.2, 2.0) * (shape - 0.15 * is_weekend + heating) * noise
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """Every benchmark runs and ends with its figures; those that measure no time must meet their targets."""
 
+import importlib
 import json
 import subprocess
 import sys
@@ -25,6 +26,17 @@ def test_what_is_measured_on_the_sample_meets_its_target(name: str) -> None:
     assert figures.keys() >= EACH
     assert figures["name"] == name
     assert figures["ok"] is True
+
+
+@pytest.mark.parametrize(("share", "is_met"), [(0.95, True), (0.94, False)])
+def test_estimates_count_only_if_nearly_every_gap_got_one(
+    monkeypatch: pytest.MonkeyPatch, share: float, *, is_met: bool
+) -> None:
+    monkeypatch.syspath_prepend(ROOT)
+    benchmark = importlib.import_module("benchmarks.vee_quality")
+    rules = {kind: {"recall": 1.0, "precision": 1.0} for kind in benchmark.WITH_TARGET}
+    measured = {"rules": rules, "estimate_error": {"ratio": 0.4, "share_estimated": share}}
+    assert benchmark.meets_targets(measured) is is_met
 
 
 def test_contestants_of_the_batch_benchmark_come_to_the_same_readings() -> None:

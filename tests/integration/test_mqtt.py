@@ -206,6 +206,37 @@ def test_a_message_that_was_kept_but_not_acknowledged_is_not_handed_over_again(
     assert [*kept.readings["load_mw"], *loads] == [1.0, 2.0, 1.0, 9.0]
 
 
+def test_several_blocks_that_were_kept_but_not_acknowledged_are_not_handed_over_again(
+    broker: Mosquitto, gateway: Gateway
+) -> None:
+    def publish(load: float) -> None:
+        gateway.publish("meters/m/load", as_json({**readings(1).row(0, named=True), "load_mw": load}))
+
+    with time_limit() as stop:
+        first = source_of(broker, stop=stop).batches(None)
+        kept = [next(first)]
+        for load in (1.0, 2.0, 3.0):
+            publish(load)
+            kept.append(next(first))
+        first.close()
+        again = source_of(broker, stop=stop).batches(kept[-1].position)
+        kept.append(next(again))
+        again.close()
+        publish(9.0)
+        gateway.finish()
+
+        second = source_of(broker, stop=stop)
+        loads = []
+        for batch in second.batches(kept[-1].position):
+            second.done(batch.position)
+            loads += batch.readings["load_mw"].to_list()
+            if 9.0 in loads:
+                break
+
+    assert [load for batch in kept for load in batch.readings["load_mw"]] == [1.0, 2.0, 3.0]
+    assert loads == [9.0]
+
+
 def test_malformed_messages_are_kept_with_a_reason_and_stop_nobody(
     tmp_path: Path, broker: Mosquitto, gateway: Gateway
 ) -> None:

@@ -45,7 +45,7 @@ def prepare(
             "or --runner before options for Beam."
         )
     here = Installation.open(config)
-    _archive_live_readings(here)
+    archive_live_readings(here)
     with progress(f"cleaning {here.workspace.raw}", total=1.0) as tell:
         processed, was_reused, metrics = run(
             here.workspace,
@@ -73,7 +73,8 @@ def prepare(
     )
 
 
-def _archive_live_readings(here: "Installation") -> None:
+def archive_live_readings(here: "Installation") -> None:
+    """Take over what landed from live sources into data/raw: from now on it came before what is read next."""
     from gridcast.workflows.archive_log import archive_log
 
     if here.workspace.store.exists():

@@ -40,10 +40,13 @@ def ingest(
       gridcast ingest --source weather --dry-run
       gridcast ingest --readings meters.csv --weather weather.csv --config config
     """
+    from gridcast.cli.data import archive_live_readings
     from gridcast.cli.installation import Installation
 
     here = Installation.open(config)
     chosen = _chosen(here.settings.pipeline.sources, source)
+    if not dry_run:
+        archive_live_readings(here)
     own = {kind: path for kind, path in (("readings", readings), ("weather", weather), ("holidays", holidays)) if path}
     done, failures = _read_all(here.workspace.raw, _with_own_files(chosen, own) if own else chosen, dry_run=dry_run)
     lines = [_line(each, here.workspace.raw, dry_run=dry_run) for each in done]
@@ -91,6 +94,7 @@ def _with_own_files(chosen: "Sources", own: dict[str, str]) -> "Sources":
 
 
 def _read_all(raw: Path, chosen: "Sources", *, dry_run: bool) -> tuple[list["Ingested"], dict[str, GridcastError]]:
+    from gridcast.ingestion.locks import SourceInUseError
     from gridcast.settings.sources import DropFolderSettings
 
     done, failures = [], {}
@@ -101,7 +105,10 @@ def _read_all(raw: Path, chosen: "Sources", *, dry_run: bool) -> tuple[list["Ing
         try:
             done.append(_read(raw, name, settings, dry_run=dry_run))
         except GridcastError as error:
-            failures[name] = error
+            if isinstance(error, SourceInUseError) and isinstance(settings, DropFolderSettings):
+                remark(f"{name}: left alone, as another process takes the files of this drop folder.")
+            else:
+                failures[name] = error
     return done, failures
 
 

@@ -15,7 +15,7 @@ from gridcast.ingestion.raw import first_readings
 from gridcast.settings.load import Settings, load_settings
 from gridcast.store.sqlite import Store
 from gridcast.workflows.processed import Processed
-from gridcast.workflows.rules import CleaningRules
+from gridcast.workflows.rules import CleaningRules, since_when_expected
 from gridcast.workflows.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -85,13 +85,13 @@ class Installation:
 
     def rules(self, processed: Processed | None = None) -> CleaningRules:
         """How readings are cleaned: by the settings, or with the interval and tree of what the batch run cleaned."""
-        pipeline, since = self.settings.pipeline, first_readings(self.workspace.raw)
-        hierarchy = processed.hierarchy if processed else pipeline.tree(sorted(since))
+        pipeline, measured = self.settings.pipeline, first_readings(self.workspace.raw)
+        hierarchy = processed.hierarchy if processed else pipeline.tree(sorted(measured))
         return CleaningRules(
             interval=processed.interval if processed else pipeline.interval,
             limits=pipeline.quality.limits,
             hierarchy=hierarchy,
-            series_since=since,
+            series_since=since_when_expected(measured, hierarchy=hierarchy),
             min_completeness=pipeline.hierarchy.min_completeness,
             series_limits=pipeline.quality.resolve(hierarchy.leaves),
             edits=self.edits(hierarchy),

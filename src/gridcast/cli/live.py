@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from gridcast.cli.options import ConfigOption, DryRunOption, Format, FormatOption, duration, moment
-from gridcast.cli.output import progress, show
+from gridcast.cli.output import progress, remark, show
 from gridcast.cli.stop import stop_asked
 
 _LOOK_EVERY = timedelta(seconds=1)
@@ -37,6 +37,8 @@ def stream(
       gridcast stream --live
       gridcast stream --last PT6H --speed 3600
     """
+    import polars as pl
+
     from gridcast.cli.installation import Installation
 
     span, step = duration(last), duration(every)
@@ -45,15 +47,23 @@ def stream(
 
     from gridcast.ingestion.raw import read_readings
     from gridcast.pipelines.beam.tick import run_tick
+    from gridcast.workflows.archive_log import not_archived
     from gridcast.workflows.stream_readings import CONSUMER, Stream, follow, pacer, replay
 
     start = processed.observed_until - span
     issued: list[datetime] = []
+    left: list[int] = []
+
+    def tell_left(rows: int, before: datetime) -> None:
+        left.append(rows)
+        remark(f"{rows:,} readings from before {_time(before)} came too late for the stream; prepare takes them in.")
+
     with stop_asked() as stop, here.store() as store, progress("replaying", total=span / step) as tell:
-        live = Stream(store, here.workspace.store, processed, here.rules(processed), model, run_tick)
         days = here.settings.pipeline.stream.warm_start_days
-        begun = store.position(CONSUMER).issue_time or start
-        raw = read_readings(here.workspace.raw, start=begun - timedelta(days=days))
+        live = Stream(store, here.workspace.store, processed, here.rules(processed), model, run_tick, days, tell_left)
+        begin = (store.position(CONSUMER).issue_time or start) - timedelta(days=days)
+        landed = not_archived(store, here.workspace.raw, start=begin)
+        raw = pl.concat([read_readings(here.workspace.raw, start=begin), landed])
         live.warm_start(raw, start=start, days=days)
         pause = pacer(interval=step, speed=speed, stop=stop)
         ticks = replay(live, raw, start=start, step=step, pause=pause)
@@ -69,6 +79,7 @@ def stream(
             "model_version": model.version,
             "newest_issue_time": newest,
             "metrics_of_newest_tick": newest_tick,
+            "left_to_prepare": sum(left),
             "rows": counts,
         },
         last_line=f"{'stopped after' if stop.is_set() else 'replayed'} {len(issued)} ticks with model {model.version}; "

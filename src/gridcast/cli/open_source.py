@@ -29,9 +29,11 @@ def open_source(name: str, settings: SourceSettings, *, stop: threading.Event | 
         UsageError: a key or password is missing, or the kind is not one that hands over batches (sample, files), or
             it never ends and there is no `stop`.
     """
+    from gridcast.ingestion.source import OfKind
+
     match settings:
         case GreenButtonSettings():
-            source = _green_button(settings)
+            source: Source = _green_button(settings)
         case OpenMeteoSettings():
             source = _open_meteo(settings)
         case GridstatusSettings():
@@ -46,7 +48,7 @@ def open_source(name: str, settings: SourceSettings, *, stop: threading.Event | 
             source = _mqtt(settings, stop=stop)
         case _:
             raise UsageError(f"source {name}: kind {settings.kind} cannot be read in this way; expected another kind.")
-    return source
+    return OfKind(source=source, name=name, kind=settings.kind)
 
 
 def _green_button(settings: GreenButtonSettings) -> "Source":

@@ -1,7 +1,7 @@
 """Since when and until when a series is summed into another."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
@@ -72,18 +72,6 @@ def climb(series_id: str, above: Mapping[str, Sequence[Membership]]) -> Iterator
                 yield part
                 if part.parent_id not in passed:
                     pending.append((part.parent_id, part, passed | {at}))
-
-
-def join_spans(spans: Iterable[Membership]) -> list[Membership]:
-    """Spans that touch and have the same parent as one."""
-    joined: list[Membership] = []
-    for span in sorted(spans, key=lambda each: (each.parent_id, each.begin)):
-        last = joined[-1] if joined else None
-        if last is not None and (last.parent_id, last.end) == (span.parent_id, span.begin):
-            joined[-1] = replace(last, until=span.until)
-        else:
-            joined.append(span)
-    return joined
 
 
 def membership_table(rows: Iterable[tuple[str, Membership]]) -> pl.DataFrame:

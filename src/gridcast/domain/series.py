@@ -13,7 +13,7 @@ from typing import Final, NamedTuple
 import polars as pl
 
 from gridcast.domain.errors import UsageError
-from gridcast.domain.membership import Membership, climb, join_spans, membership_table, shown
+from gridcast.domain.membership import Membership, climb, membership_table, shown
 
 
 class Level(enum.StrEnum):
@@ -99,15 +99,6 @@ class Hierarchy:
         return tuple(each for each in self.ids if each not in parents)
 
     @property
-    def children(self) -> dict[str, tuple[str, ...]]:
-        """Parent id → every series that is ever summed into it."""
-        found: dict[str, dict[str, None]] = {}
-        for each in self.series:
-            for membership in each.memberships:
-                found.setdefault(membership.parent_id, {})[each.series_id] = None
-        return {parent_id: tuple(below) for parent_id, below in found.items()}
-
-    @property
     def time_zones(self) -> dict[str, str]:
         """Series id → IANA time zone."""
         return {each.series_id: each.time_zone for each in self.series}
@@ -116,12 +107,6 @@ class Hierarchy:
     def memberships(self) -> pl.DataFrame:
         """MEMBERSHIPS: every series with its parents."""
         return membership_table((each.series_id, membership) for each in self.series for membership in each.memberships)
-
-    @property
-    def lineage(self) -> pl.DataFrame:
-        """MEMBERSHIPS of every leaf in all its ancestors: a time counts where it does on the whole way up."""
-        above = {each.series_id: each.memberships for each in self.series}
-        return membership_table((leaf, span) for leaf in self.leaves for span in join_spans(climb(leaf, above)))
 
     def parents_at(self, moment: datetime) -> dict[str, str]:
         """Child id → parent id, of the series that are summed into another at `moment`."""

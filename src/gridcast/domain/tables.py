@@ -39,6 +39,9 @@ READINGS: Final = pl.Schema(
 )
 """As received. `load_mw`: mean power over the interval in MW, consumption positive."""
 
+REPLAY: Final = "replay"
+"""Source of readings that `gridcast stream` plays back from the raw folder."""
+
 CLEAN_READINGS: Final = pl.Schema(
     {
         "series_id": pl.String(),

@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all."""
+"""Files each of which appears whole or not at all."""
 
 import contextlib
 import errno
@@ -11,8 +11,9 @@ from gridcast.domain.errors import GridcastError
 
 
 def write_files(contents: Mapping[Path, bytes], *, scratch: Path) -> None:
-    """Every file with its content, or none changed: all are written and synced in `scratch` first, then renamed.
+    """Every file with its content: all are written and synced in `scratch` first, then renamed one after another.
 
+    A full disk shows, as a rule, before the first is renamed; a process killed in between leaves some new, some old.
     `scratch` must lie on the same file system; whatever an interrupted run left there is removed.
 
     Raises:

@@ -49,6 +49,10 @@ def read_table(file: Path) -> Table:
         numbered = pl.DataFrame(columns).with_row_index(ROW, offset=1)
     except (pa.ArrowException, pl.exceptions.PolarsError, OSError, UnicodeDecodeError) as error:
         raise GridcastError(f"{file}: not a whole Parquet file ({error}); copy or export it again.") from error
+    except pl.exceptions.PanicException as error:
+        raise GridcastError(
+            f"{file}: a column has a type that cannot be read ({error}); export numbers as double or decimal(38)."
+        ) from error
     texts = cs.by_dtype(pl.Null) | cs.categorical() | cs.enum()
     rows = numbered.select(~(cs.nested() | cs.binary() | cs.object())).with_columns(texts.cast(pl.String))
     names = zip(table.column_names, columns, strict=True)

@@ -2,7 +2,8 @@
 
 Layout: readings/month=YYYY-MM/<source>.parquet of a source that is replaced as a whole, <source>-<batch>.parquet of one
 that appends (months are UTC, batches count upwards over all sources); the same below weather/ and, without months,
-holidays/; dead_letter/<source>.csv; positions/<source>.json with the newest batch that is kept: no later one counts.
+holidays/; dead_letter/<source>.csv; positions/<source>.json with the newest batch that is kept: no later one counts;
+locks/ with what processes hold while they read or write.
 """
 
 import contextlib
@@ -17,6 +18,7 @@ import polars as pl
 from gridcast.domain.tables import HOLIDAYS, READINGS, WEATHER
 from gridcast.ingestion import raw_layout as layout
 from gridcast.ingestion.atomic import disk_error, sync_folder, write_files
+from gridcast.ingestion.locks import writing
 from gridcast.ingestion.parquet import parquet_read, to_parquet
 from gridcast.ingestion.source import Batch
 
@@ -32,27 +34,32 @@ def write_source(
     holidays: pl.DataFrame | None = None,
     dead: pl.DataFrame | None = None,
 ) -> Path | None:
-    """Replace all that `source` had, its dead letters too: everything or nothing. None stands for no rows.
+    """Replace all that `source` had, its dead letters too. None stands for no rows.
+
+    The new files are written in full first, then renamed one after another, and the old ones are removed last: a call
+    that is killed in between leaves files of both until the next one.
 
     Returns:
         The dead-letter file, if there are dead rows.
 
     Raises:
-        GridcastError: the disk is full; nothing was changed.
+        GridcastError: the disk is full; as a rule nothing was changed.
         UsageError: the source's name cannot be a file name.
     """
     batch = Batch.of(position="", readings=readings, weather=weather, holidays=holidays, dead=dead)
     files = _files_of_batch(directory, batch, source=source, number=0)
-    write_files(files, scratch=layout.scratch(directory, source=source))
-    layout.position_path(directory, source=source).unlink(missing_ok=True)
-    _remove(path for path in layout.files_of(directory, source=source) if path not in files)
+    position = layout.position_path(directory, source=source)
+    with writing(directory):
+        write_files(files, scratch=layout.scratch(directory, source=source))
+        position.unlink(missing_ok=True)
+        _remove(path for path in layout.files_of(directory, source=source) if path not in files)
     return _letter(files, directory, source=source, number=0)
 
 
 def append_batch(directory: Path, *, source: str, batch: Batch) -> Path | None:
     """Add a batch to what `source` has; it counts as a whole once its position is written, or not at all.
 
-    What an interrupted call left behind is removed by the next one of the same source.
+    What an interrupted call left behind is removed by the next one of the same source; calls of other processes wait.
 
     Returns:
         The dead-letter file, if there are dead rows.
@@ -61,17 +68,18 @@ def append_batch(directory: Path, *, source: str, batch: Batch) -> Path | None:
         GridcastError: the disk is full; nothing was changed.
         UsageError: the source's name cannot be a file name.
     """
-    kept = layout.newest_kept(directory)
-    number = 1 + max((each.batch for each in kept.values()), default=0)
-    newest = kept[source].batch if source in kept else 0
-    files = _files_of_batch(directory, batch, source=source, number=number)
-    position = layout.position_text(layout.Kept(number, batch.position))
-    scratch = layout.scratch(directory, source=source)
-    with _unfinished(directory, source=source) as was_cut_off:
-        if was_cut_off:
-            _remove(path for path in layout.files_of(directory, source=source) if layout.is_newer(path, than=newest))
-        write_files(files, scratch=scratch)
-        write_files({layout.position_path(directory, source=source): position}, scratch=scratch)
+    position, scratch = layout.position_path(directory, source=source), layout.scratch(directory, source=source)
+    with writing(directory):
+        kept = layout.newest_kept(directory)
+        number = 1 + max((each.batch for each in kept.values()), default=0)
+        newest = kept[source].batch if source in kept else 0
+        files = _files_of_batch(directory, batch, source=source, number=number)
+        with _unfinished(directory, source=source) as was_cut_off:
+            if was_cut_off:
+                old = layout.files_of(directory, source=source)
+                _remove(path for path in old if layout.is_newer(path, than=newest))
+            write_files(files, scratch=scratch)
+            write_files({position: layout.position_text(layout.Kept(number, batch.position))}, scratch=scratch)
     return _letter(files, directory, source=source, number=number)
 
 

@@ -1,10 +1,13 @@
 """The contract of every source: batches of what arrived, each with the position to go on from."""
 
+import json
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import NamedTuple, Protocol, Self
 
 import polars as pl
 
+from gridcast.domain.errors import GridcastError
 from gridcast.domain.tables import HOLIDAYS, READINGS, WEATHER
 from gridcast.ingestion.tabular.columns import DEAD_ROWS
 
@@ -60,6 +63,41 @@ class Source(Protocol):
     def done(self, position: str) -> None:
         """Called once the batch with this position is safely kept: acknowledge it, or move its files away."""
         ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OfKind:
+    """A source whose positions tell its kind too, so that those of another kind are never taken for its own."""
+
+    source: Source
+    name: str
+    kind: str
+
+    def batches(self, position: str | None) -> Iterator[Batch]:
+        """See Source.
+
+        Raises:
+            GridcastError: also if the position is of another kind of source.
+        """
+        for batch in self.source.batches(None if position is None else self._own(position)):
+            yield batch._replace(position=json.dumps({"kind": self.kind, "position": batch.position}))
+
+    def done(self, position: str) -> None:
+        """See Source."""
+        self.source.done(self._own(position))
+
+    def _own(self, position: str) -> str:
+        try:
+            kept = json.loads(position)
+            kind, own = kept["kind"], str(kept["position"])
+        except (ValueError, KeyError, TypeError):
+            kind, own = "unknown", ""
+        if kind != self.kind:
+            raise GridcastError(
+                f"source {self.name!r}: where it ended is kept as {position[:100]}, of kind {kind}; expected kind "
+                f"{self.kind}. The name stood for another kind of source before: give this one a new name."
+            )
+        return own
 
 
 def _rows(frame: pl.DataFrame | None, schema: pl.Schema) -> pl.DataFrame:

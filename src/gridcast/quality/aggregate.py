@@ -14,8 +14,8 @@ PARTIAL_SUMS: Final = pl.Schema(
     {
         "series_id": pl.String(),
         "valid_time": UTC_TIME,
-        "load_mw_e9": pl.Int64(),
-        "raw_load_mw_e9": pl.Int64(),
+        "load_mw_e9": pl.Int128(),
+        "raw_load_mw_e9": pl.Int128(),
         "children": pl.Int64(),
         "loads": pl.Int64(),
         "raw_loads": pl.Int64(),
@@ -31,6 +31,7 @@ IS_SUMMED: Final = "is_summed"
 """Reason for which a reading is left out: its series has children, whose sum it always is."""
 
 _PER_MW: Final = 1e9
+_LARGEST_MW: Final = 1e15
 _KEY: Final = ("series_id", "valid_time")
 _TOTALS: Final = (pl.exclude(*_KEY, "available_at").sum(), pl.col("available_at").max())
 
@@ -153,10 +154,10 @@ def _rule(remedy: Rule | None = None) -> pl.Expr:
 
 
 def _exact(column: str) -> pl.Expr:
-    return (pl.col(column) * _PER_MW).round().cast(pl.Int64)
+    return (pl.col(column).clip(-_LARGEST_MW, _LARGEST_MW) * _PER_MW).round().cast(pl.Int128)
 
 
 def _megawatts(exact: pl.Series) -> Floats:
     """Correctly rounded, which polars is not: it multiplies by the reciprocal of a constant."""
-    quotient: Floats = exact.to_numpy() / _PER_MW
+    quotient: Floats = exact.cast(pl.Float64).to_numpy() / _PER_MW
     return quotient

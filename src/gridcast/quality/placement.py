@@ -12,7 +12,7 @@ from gridcast.domain.errors import GridcastError
 from gridcast.quality.grid import DAY, NEVER, Booleans, Clock, Floats, Grid, Integers, microseconds, running_maximum
 
 ENOUGH_TO_JUDGE: Final = 24
-"""Readings of a series before their spacing says that its interval is coarser than the grid's."""
+"""Intervals of a series with a reading before their spacing says that its interval is coarser than the grid's."""
 
 _COARSEST: Final = timedelta(hours=1)
 _PER_MW: Final = 1e9
@@ -64,7 +64,7 @@ def build_grid(readings: pl.DataFrame, *, series_ids: Sequence[str], clock: Cloc
     )
     if upsample:
         return _with_held(grid, _hold(count > 0, clock=clock))
-    _require_fine_enough(count > 0, series_ids=series_ids, interval=clock.interval)
+    _require_fine_enough(count, series_ids=series_ids, interval=clock.interval)
     return grid
 
 
@@ -168,11 +168,17 @@ def _hold(has_reading: Booleans, *, clock: Clock) -> _Held:
     return _Held(is_held, np.maximum(source, 0), span, seen[rows, np.maximum(source, 0)])
 
 
-def _require_fine_enough(has_reading: Booleans, *, series_ids: Sequence[str], interval: timedelta) -> None:
-    is_dense = (has_reading[:, 1:] & has_reading[:, :-1]).any(axis=1)
-    coarse = np.flatnonzero((has_reading.sum(axis=1) >= ENOUGH_TO_JUDGE) & ~is_dense)
-    if coarse.size:
-        raise GridcastError(
-            f"series {series_ids[coarse[0]]!r}: no two of its readings lie within {interval}; expected readings at the "
-            f"interval of {interval} or finer. Set the interval to that of the coarsest series, or upsample to true."
-        )
+def _require_fine_enough(count: Integers, *, series_ids: Sequence[str], interval: timedelta) -> None:
+    """Refuse series of which both the median and the most frequent spacing are coarser; gaps alone change only one."""
+    has_reading = count > 0
+    is_after_hole = has_reading[:, 1:] & ~has_reading[:, :-1]
+    holes = is_after_hole.sum(axis=1) - (~has_reading[:, 0] & has_reading.any(axis=1))
+    is_sparse = 2 * holes > count.sum(axis=1) - 1
+    for row in np.flatnonzero(is_sparse & (has_reading.sum(axis=1) >= ENOUGH_TO_JUDGE)).tolist():
+        usual = int(np.bincount(np.diff(np.flatnonzero(has_reading[row]))).argmax())
+        if usual > 1:
+            raise GridcastError(
+                f"series {series_ids[row]!r}: its readings usually come {usual * interval} apart; expected readings at "
+                f"the interval of {interval} or finer. Set the interval to that of the coarsest series, or upsample to "
+                "true."
+            )

@@ -10,10 +10,11 @@ from pydantic import BaseModel, Field, field_validator
 from gridcast.domain.errors import UsageError
 from gridcast.domain.series import Hierarchy, require_time_zone, zones_to_system
 from gridcast.ingestion.hierarchy_file import read_hierarchy
-from gridcast.quality.grid import build_clock
+from gridcast.quality.grid import build_clock, microseconds
 from gridcast.settings.strict import STRICT
 
 _SOME_DAY: Final = datetime(2024, 1, 1, tzinfo=UTC)
+_YEAR: Final = timedelta(days=366)
 
 
 class HierarchySettings(BaseModel):
@@ -40,22 +41,30 @@ def build_tree(
     """The tree of the file exactly, or `series_ids` as zones of one system; `time_zone` is that of series without one.
 
     Raises:
-        UsageError: the file cannot be used, or intervals of one series begin within those of another.
+        UsageError: the file cannot be used, intervals of one series begin within those of another, or a zone's clock
+            changes by part of an interval.
     """
     if settings.file is not None:
         return _require_one_grid(read_hierarchy(settings.file, time_zone=time_zone), interval=interval)
-    return zones_to_system(series_ids, time_zone=time_zone or "UTC", system_id=settings.system_id)
+    tree = zones_to_system(series_ids, time_zone=time_zone or "UTC", system_id=settings.system_id)
+    return _require_one_grid(tree, interval=interval)
 
 
 def _require_one_grid(tree: Hierarchy, *, interval: timedelta) -> Hierarchy:
-    """The tree, if local midnights of all its zones begin an interval: only then can their series be summed.
+    """The tree, if local midnights of all its zones begin an interval all year: only then can their series be summed.
 
     Raises:
-        UsageError: two zones differ by part of an interval, as London and Kolkata at one hour do.
+        UsageError: two zones differ by part of an interval, as London and Kolkata at one hour do, or the clock of one
+            changes by part of it, as that of Lord Howe does.
     """
     zones = sorted(set(tree.time_zones.values()))
-    clocks = [build_clock(_SOME_DAY, _SOME_DAY + interval, interval=interval, time_zone=zone) for zone in zones]
+    clocks = [build_clock(_SOME_DAY, _SOME_DAY + _YEAR, interval=interval, time_zone=zone) for zone in zones]
     for zone, clock in zip(zones, clocks, strict=True):
+        if ((clock.offset_us - clock.offset_us[0]) % microseconds(interval)).any():
+            raise UsageError(
+                f"hierarchy: the clock of {zone} changes by part of an interval of {interval}; expected whole "
+                "intervals. Set interval to PT30M or finer, or another time_zone."
+            )
         if clock.utc_us[0] != clocks[0].utc_us[0]:
             raise UsageError(
                 f"hierarchy: an interval of {interval} that begins at midnight in {zones[0]} does not begin with one "

@@ -1,10 +1,12 @@
 """`sources` of config/pipeline_config.yaml: one model per kind, told apart by `kind`."""
 
+import re
 from datetime import date, timedelta
 from typing import Annotated, Final, Literal, TypeAlias
 
-from pydantic import BaseModel, Field, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, Field, field_validator, model_validator
 
+from gridcast.domain.tables import REPLAY
 from gridcast.ingestion.connectors.http_client import HttpRules
 from gridcast.ingestion.sample import TIME_ZONE as SAMPLE_TIME_ZONE
 from gridcast.ingestion.tabular.formats import FileFormat, WeatherFormat
@@ -13,6 +15,23 @@ from gridcast.settings.strict import STRICT
 Payload: TypeAlias = Literal["json", "avro", "arrow"]
 TimeUnit: TypeAlias = Literal["s", "ms", "us"]
 Text: TypeAlias = Annotated[str, Field(min_length=1)]
+_TOPIC_FILTER: Final = re.compile(
+    r"(?:\$share/[^+#/\0]+/(?=.)|(?!\$share(?:/|$)))(?:(?:[^+#/\0]*|\+)/)*(?:[^+#/\0]*|[+#])"
+)
+_LONGEST_TOPIC: Final = 65_535
+"""Bytes."""
+
+
+def _topic_filter(topic: str) -> str:
+    if not topic or not _TOPIC_FILTER.fullmatch(topic) or len(topic.encode()) > _LONGEST_TOPIC:
+        raise ValueError(
+            f"{topic[:100]!r} is no MQTT topic filter; expected levels such as meters/+/load, where + is a whole level "
+            "and # only the last one"
+        )
+    return topic
+
+
+TopicFilter: TypeAlias = Annotated[str, AfterValidator(_topic_filter)]
 
 
 class SampleSettings(BaseModel):
@@ -176,11 +195,13 @@ class MqttSettings(BaseModel):
     kind: Literal["mqtt"]
     host: Text
     port: int = Field(default=1883, ge=1, le=65535)
-    topic: Text
+    topic: TopicFilter
     qos: Literal[1] = 1
     client_id: Text = "gridcast"
     version: Literal["5", "3.1.1"] = "5"
-    session_expiry: timedelta = Field(default=timedelta(days=7), gt=timedelta(0))
+    session_expiry: timedelta = Field(
+        default=timedelta(days=7), ge=timedelta(seconds=1), le=timedelta(seconds=2**32 - 1)
+    )
     payload: Payload = "json"
     schema_file: str | None = None
     time_unit: TimeUnit | None = None
@@ -195,6 +216,14 @@ class MqttSettings(BaseModel):
     password_file: str | None = None
 
 
+def _own_name(name: str) -> str:
+    if name == REPLAY:
+        raise ValueError(
+            f"{name!r} is what readings that gridcast stream plays back are called; expected another name for a source"
+        )
+    return name
+
+
 SourceSettings: TypeAlias = Annotated[
     SampleSettings
     | FilesSettings
@@ -207,7 +236,7 @@ SourceSettings: TypeAlias = Annotated[
     | MqttSettings,
     Field(discriminator="kind"),
 ]
-SourceName: TypeAlias = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
+SourceName: TypeAlias = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$"), AfterValidator(_own_name)]
 Sources: TypeAlias = dict[SourceName, SourceSettings]
 DEFAULT_SOURCES: Final[Sources] = {"sample": SampleSettings()}
 

@@ -34,6 +34,19 @@ _IN_WORDS: Mapping[str, str] = {
 Settings = TypeVar("Settings", bound=BaseModel)
 
 
+class _Loader(yaml.SafeLoader):
+    """Plain YAML; values that Python's types refuse, such as 30 February, are told with their line."""
+
+    def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
+        """The value of a node."""
+        try:
+            return super().construct_object(node, deep=deep)
+        except (ValueError, KeyError, AttributeError) as error:
+            kind = node.tag.rsplit(":", 1)[-1]
+            problem = f"found {node.value!r}, an impossible {kind}; expected one that exists, or a text in quotes"
+            raise yaml.constructor.ConstructorError(None, None, problem, node.start_mark) from error
+
+
 @dataclass(frozen=True, slots=True)
 class _Document:
     values: dict[str, Any]
@@ -60,8 +73,7 @@ def read_settings(model: type[Settings], path: Path | None, *, env_prefix: str) 
 def _parse(path: Path) -> _Document:
     try:
         text = path.read_text(encoding="utf-8")
-        root = yaml.compose(text, Loader=yaml.SafeLoader)
-        values = yaml.safe_load(text)
+        root, values = _load(text)
     except OSError as error:
         raise UsageError(f"{path}: {error.strerror}; expected a YAML file that gridcast may read.") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
@@ -74,6 +86,20 @@ def _parse(path: Path) -> _Document:
     except RecursionError as error:
         raise UsageError(f"{path}: an anchor is used inside itself; expected values written out.") from error
     return _Document(values or {}, origins)
+
+
+def _load(text: str) -> tuple[yaml.Node | None, Any]:
+    """The nodes and the values of a YAML text.
+
+    Raises:
+        yaml.YAMLError: it is not YAML, or holds a value that cannot be.
+    """
+    composer, constructor = _Loader(text), _Loader(text)
+    try:
+        return composer.get_single_node(), constructor.get_single_data()
+    except RecursionError as error:
+        line = max(composer.line, constructor.line) + 1
+        raise yaml.YAMLError(f"line {line} is nested too deeply; expected a few levels of values.") from error
 
 
 def _collect_lines(node: yaml.Node | None, at: _Path, path: Path, origins: dict[_Path, str]) -> None:
@@ -99,9 +125,10 @@ def _override(document: _Document, *, env_prefix: str) -> _Document:
             continue
         keys = tuple(variable.removeprefix(f"{env_prefix}__").lower().split("__"))
         try:
-            value = yaml.safe_load(os.environ[variable])
+            value = _load(os.environ[variable])[1]
         except yaml.YAMLError as error:
-            raise UsageError(f"environment variable {variable}: {os.environ[variable]!r} is not YAML.") from error
+            told = f"{os.environ[variable]!r} is not YAML. {' '.join(str(error).split())}"
+            raise UsageError(f"environment variable {variable}: {told}") from error
         values = _with_value(values, keys, value)
         origins = {key: origin for key, origin in origins.items() if key[: len(keys)] != keys}
         origins[keys] = f"environment variable {variable}"

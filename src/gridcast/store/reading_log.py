@@ -42,8 +42,8 @@ def source_position(connection: sa.Connection, source: str) -> SourcePosition:
     return SourcePosition(None, 0) if row is None else SourcePosition(str(row[0]), int(row[1]))
 
 
-def landed_from(source: str, *, after_offset: int, limit: int) -> sa.Select[Any]:
-    """Readings of one source behind a log offset, with their offset, in order of arrival."""
+def landed_from(source: str, *, after_offset: int, limit: int | None) -> sa.Select[Any]:
+    """Readings of one source behind a log offset, with their offset, in order of arrival; limit None: all."""
     return (
         sa.select(_LOG.log_offset, *(_LOG[name] for name in READINGS.names()))
         .where(_LOG.source == source, _LOG.log_offset > after_offset)

@@ -1,15 +1,11 @@
 """Tables of the store. Every time column is UTC in whole microseconds since 1970; every key is written at most once."""
 
-from typing import Final
-
 import sqlalchemy as sa
 
 from gridcast.domain.quantiles import QUANTILE_COLUMNS
+from gridcast.domain.tables import REPLAY
 
 METADATA = sa.MetaData()
-
-REPLAY: Final = "replay"
-"""Source of readings that `gridcast stream` plays back from the raw folder."""
 
 _TEXT = sa.Text
 _TIME = sa.BigInteger

@@ -29,6 +29,14 @@ class Position(NamedTuple):
     issue_time: datetime | None
 
 
+class LandedSpan(NamedTuple):
+    """First and last interval of some readings of a series in the log, and how many there are."""
+
+    first: datetime
+    last: datetime
+    rows: int
+
+
 class Store:
     """Readings, forecasts, scores and events of one installation. Every method is one transaction."""
 
@@ -92,9 +100,15 @@ class Store:
         """Every live source with position, batches, rows and time of its last batch, by name."""
         return self._read(schema.SOURCES, sa.select(schema.SOURCES).order_by(schema.SOURCES.c.source))
 
-    def landed_from(self, source: str, *, after_offset: int, limit: int) -> pl.DataFrame:
-        """Up to `limit` readings of one source behind a log offset: `log_offset` and READINGS, in order of arrival."""
+    def landed_from(
+        self, source: str, *, after_offset: int, limit: int | None = None, start: datetime | None = None
+    ) -> pl.DataFrame:
+        """Up to `limit` readings of one source behind a log offset: `log_offset` and READINGS, in order of arrival.
+
+        With `start` only those of intervals from then on.
+        """
         query = reading_log.landed_from(source, after_offset=after_offset, limit=limit)
+        query = query if start is None else query.where(schema.READING_LOG.c.valid_time >= _us(start))
         return self._read(schema.READING_LOG, query)
 
     def log_head(self) -> int:
@@ -107,15 +121,23 @@ class Store:
         with self._transaction() as connection:
             return _time(connection.scalar(sa.select(sa.func.max(schema.READING_LOG.c.valid_time))))
 
-    def landed_span(self, *, after_offset: int, up_to_offset: int) -> tuple[datetime, datetime] | None:
-        """First and last interval touched by log rows after `after_offset` up to and with `up_to_offset`."""
+    def landed_spans(
+        self, *, after_offset: int, up_to_offset: int, start: datetime | None = None, end: datetime | None = None
+    ) -> dict[str, LandedSpan]:
+        """What log rows after `after_offset` up to and with `up_to_offset` touch of each series, by series id.
+
+        Only rows with `start` ≤ valid time < `end` count.
+        """
         log = schema.READING_LOG.c
-        query = sa.select(sa.func.min(log.valid_time), sa.func.max(log.valid_time)).where(
+        time = log.valid_time
+        query = sa.select(log.series_id, sa.func.min(time), sa.func.max(time), sa.func.count()).where(
             log.log_offset > after_offset, log.log_offset <= up_to_offset
         )
+        query = query if start is None else query.where(time >= _us(start))
+        query = query if end is None else query.where(time < _us(end))
         with self._transaction() as connection:
-            first, last = (_time(each) for each in connection.execute(query).one())
-        return None if first is None or last is None else (first, last)
+            found = connection.execute(query.group_by(log.series_id).order_by(log.series_id)).all()
+        return {name: LandedSpan(_moment(first), _moment(last), rows) for name, first, last, rows in found}
 
     def landed(self, *, start: datetime, end: datetime, up_to_offset: int) -> pl.DataFrame:
         """Readings as received with `start` ≤ valid time < `end`, in order of arrival, up to a log offset."""
@@ -275,4 +297,8 @@ def _us(moment: datetime) -> int:
 
 
 def _time(microseconds: int | None) -> datetime | None:
-    return None if microseconds is None else _EPOCH + microseconds * _MICROSECOND
+    return None if microseconds is None else _moment(microseconds)
+
+
+def _moment(microseconds: int) -> datetime:
+    return _EPOCH + microseconds * _MICROSECOND

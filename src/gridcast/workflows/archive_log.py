@@ -1,11 +1,16 @@
 """Readings that landed from Kafka and MQTT join the raw folder, so that the batch run cleans them too."""
 
 import json
+from datetime import datetime
 from pathlib import Path
 from typing import Final
 
+import polars as pl
+
 from gridcast.domain.errors import GridcastError
+from gridcast.domain.tables import READINGS
 from gridcast.ingestion import raw
+from gridcast.ingestion.locks import archiving
 from gridcast.ingestion.source import Batch
 from gridcast.store.sqlite import Store
 
@@ -23,14 +28,28 @@ def archive_log(store: Store, raw_dir: Path) -> int:
     return sum(_archive(store, raw_dir, source=source) for source in store.sources()["source"])
 
 
+def not_archived(store: Store, raw_dir: Path, *, start: datetime) -> pl.DataFrame:
+    """`READINGS` from `start` on that `archive_log` would append to `raw_dir` next, in that order.
+
+    Raises:
+        GridcastError: a source was of another kind before.
+    """
+    parts = [
+        store.landed_from(source, after_offset=_offset(raw.position_of(raw_dir, source), source=source), start=start)
+        for source in store.sources()["source"]
+    ]
+    return pl.concat([READINGS.to_frame(), *(each.select(READINGS.names()) for each in parts)])
+
+
 def _archive(store: Store, raw_dir: Path, *, source: str) -> int:
     total = 0
-    offset = _offset(raw.position_of(raw_dir, source), source=source)
-    while (rows := store.landed_from(source, after_offset=offset, limit=_AT_ONCE)).height:
-        offset = rows.item(-1, "log_offset")
-        batch = Batch.of(position=json.dumps({"log_offset": offset}), readings=rows.drop("log_offset"))
-        raw.append_batch(raw_dir, source=source, batch=batch)
-        total += rows.height
+    with archiving(raw_dir, source=source):
+        offset = _offset(raw.position_of(raw_dir, source), source=source)
+        while (rows := store.landed_from(source, after_offset=offset, limit=_AT_ONCE)).height:
+            offset = rows.item(-1, "log_offset")
+            batch = Batch.of(position=json.dumps({"log_offset": offset}), readings=rows.drop("log_offset"))
+            raw.append_batch(raw_dir, source=source, batch=batch)
+            total += rows.height
     return total
 
 

@@ -1,23 +1,34 @@
 """From a source to data/raw: good rows land as received, bad rows in the dead letter with a reason."""
 
+import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import polars as pl
 
 from gridcast.domain.errors import GridcastError, UsageError
 from gridcast.ingestion import raw
 from gridcast.ingestion.connectors.files import read_holidays, read_readings, read_weather
+from gridcast.ingestion.locks import reading_alone
 from gridcast.ingestion.sample import SOURCE, read_sample
 from gridcast.ingestion.source import Batch, Source
-from gridcast.ingestion.tabular.columns import DEAD_ROWS
+from gridcast.ingestion.tabular.columns import DEAD_ROWS, Parsed
 from gridcast.ingestion.tabular.formats import FileFormat, WeatherFormat
 
 EARLIEST: Final = datetime(1990, 1, 1, tzinfo=UTC)
 """No meter of interest was read before."""
+
+LATEST_AFTER: Final = {"readings": timedelta(hours=1), "weather": timedelta(days=366)}
+"""How far ahead of the clock a valid time may lie: that of a meter whose clock is not exact, that of a forecast."""
+
+_EXAMPLES: Final = {
+    "readings": "zone_01,2024-01-01T00:00:00Z,16.9",
+    "weather": "ws_01,2024-01-01T00:00:00Z,11.5",
+    "holidays": "2024-12-25,Christmas Day",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +76,7 @@ def ingest(
 ) -> Ingested:
     """Read files (None: the bundled sample) and write them below `directory`, replacing what `name` had before.
 
-    Readings from before `EARLIEST` or more than a day after `now` are rejected.
+    Times before `EARLIEST` or more than `LATEST_AFTER` after `now` are rejected.
 
     Raises:
         GridcastError: a file cannot be read at all, holds not a single good row, or the disk is full.
@@ -73,14 +84,9 @@ def ingest(
     """
     name = SOURCE if source is None else name
     require_own(directory, source=name)
-    batch = in_range(_read_sample() if source is None else _read_files(source), source=name, now=now)
-    if batch.readings.is_empty() and (source is None or source.readings is not None):
-        reasons = ", ".join(f"{reason}: {rows}" for reason, rows in by_reason(batch.dead).items())
-        raise GridcastError(
-            f"{name if source is None else source.readings}: none of {batch.dead.height} rows could be used "
-            f"({reasons}); expected rows like zone_01,2024-01-01T00:00:00Z,16.9. Nothing was changed; mend the file or "
-            "its format in config/pipeline_config.yaml."
-        )
+    batch = Batch.of(position="")
+    for kind, (path, parsed) in (_read_sample() if source is None else _read_files(source)).items():
+        batch = _joined(batch, _usable(parsed, kind=kind, path=path, source=name, now=now), kind=kind)
     letter = None
     if not dry_run:
         letter = raw.write_source(
@@ -107,20 +113,22 @@ def append(
 
     Raises:
         GridcastError: the source cannot be read or the disk is full; batches before are kept.
+        SourceInUseError: another process reads it into the same folder; nothing was touched.
         UsageError: the sample would be mixed with other readings.
     """
     require_own(directory, source=name)
     done = Ingested(name)
     try:
-        for handed_over in source.batches(raw.position_of(directory, name)):
-            batch = in_range(handed_over, source=name, now=now)
-            letter = None
-            if not dry_run:
-                letter = raw.append_batch(directory, source=name, batch=batch)
-                source.done(batch.position)
-            done = done.plus(batch, letter=letter)
-            if on_batch is not None:
-                on_batch(batch)
+        with contextlib.nullcontext() if dry_run else reading_alone(directory, source=name):
+            for handed_over in source.batches(raw.position_of(directory, name)):
+                batch = in_range(handed_over, source=name, now=now)
+                letter = None
+                if not dry_run:
+                    letter = raw.append_batch(directory, source=name, batch=batch)
+                    source.done(batch.position)
+                done = done.plus(batch, letter=letter)
+                if on_batch is not None:
+                    on_batch(batch)
     except GridcastError as error:
         rows = done.readings + done.weather + done.holidays
         if dry_run or not rows:
@@ -129,23 +137,44 @@ def append(
     return done
 
 
-def _read_sample() -> Batch:
+def _read_sample() -> dict[str, tuple[str, Parsed]]:
     sample = read_sample()
-    return Batch.of(position="", readings=sample.readings, weather=sample.weather, holidays=sample.holidays)
+    rows = {"readings": sample.readings, "weather": sample.weather, "holidays": sample.holidays}
+    return {kind: (SOURCE, Parsed(each, DEAD_ROWS.to_frame())) for kind, each in rows.items()}
 
 
-def _read_files(source: FileSource) -> Batch:
-    parts, dead = {}, [DEAD_ROWS.to_frame()]
+def _read_files(source: FileSource) -> dict[str, tuple[str, Parsed]]:
+    """Kind → path and content, of those that are named."""
+    parts = {}
     if source.readings is not None:
-        parts["readings"], bad = read_readings(source.readings, file_format=source.readings_format)
-        dead.append(bad)
+        parts["readings"] = source.readings, read_readings(source.readings, file_format=source.readings_format)
     if source.weather is not None:
-        parts["weather"], bad = read_weather(source.weather, weather_format=source.weather_format)
-        dead.append(bad)
+        parts["weather"] = source.weather, read_weather(source.weather, weather_format=source.weather_format)
     if source.holidays is not None:
-        parts["holidays"], bad = read_holidays(source.holidays)
-        dead.append(bad)
-    return Batch.of(position="", dead=pl.concat(dead), **parts)
+        parts["holidays"] = source.holidays, read_holidays(source.holidays)
+    return parts
+
+
+def _usable(parsed: Parsed, *, kind: str, path: str, source: str, now: datetime) -> Batch:
+    """What was read of one kind, in range.
+
+    Raises:
+        GridcastError: that is not a single row.
+    """
+    rows: dict[str, Any] = {kind: parsed.rows}
+    batch = in_range(Batch.of(position="", dead=parsed.dead, **rows), source=source, now=now)
+    if getattr(batch, kind).is_empty():
+        reasons = ", ".join(f"{reason}: {number}" for reason, number in by_reason(batch.dead).items())
+        raise GridcastError(
+            f"{path}: none of {batch.dead.height} rows could be used ({reasons}); expected {kind} like "
+            f"{_EXAMPLES[kind]}. Nothing was changed; mend the file or its format in config/pipeline_config.yaml."
+        )
+    return batch
+
+
+def _joined(batch: Batch, part: Batch, *, kind: str) -> Batch:
+    rows = {kind: getattr(part, kind)}
+    return batch._replace(dead=pl.concat([batch.dead, part.dead]), **rows)
 
 
 def require_own(directory: Path, *, source: str) -> None:
@@ -163,16 +192,25 @@ def require_own(directory: Path, *, source: str) -> None:
 
 
 def in_range(batch: Batch, *, source: str, now: datetime) -> Batch:
-    """The batch with readings from before `EARLIEST` or more than a day after `now` among its dead rows."""
-    is_possible = pl.col("valid_time").is_between(EARLIEST, now + timedelta(days=1))
-    absurd = batch.readings.filter(~is_possible).select(
+    """The batch with readings and weather before `EARLIEST` or beyond `LATEST_AFTER` among its dead rows."""
+    readings, absurd_readings = _split(batch.readings, source=source, latest=now + LATEST_AFTER["readings"])
+    weather, absurd_weather = _split(batch.weather, source=source, latest=now + LATEST_AFTER["weather"])
+    return batch._replace(
+        readings=readings, weather=weather, dead=pl.concat([batch.dead, absurd_readings, absurd_weather])
+    )
+
+
+def _split(rows: pl.DataFrame, *, source: str, latest: datetime) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """READINGS or WEATHER with valid times from `EARLIEST` to `latest`; the others as DEAD_ROWS."""
+    is_possible = pl.col("valid_time").is_between(EARLIEST, latest)
+    name, time, value = rows.columns[:3]
+    absurd = rows.filter(~is_possible).select(
         pl.lit(source).alias("source"),
         pl.lit(None, dtype=pl.Int64).alias("row"),
         pl.lit("time_out_of_range").alias("reason"),
-        pl.concat_str("series_id", pl.col("valid_time").cast(pl.String), "load_mw", separator=",").alias("raw"),
+        pl.concat_str(name, pl.col(time).cast(pl.String), value, separator=",").alias("raw"),
     )
-    dead = pl.concat([batch.dead, absurd.cast(DEAD_ROWS)])
-    return batch._replace(readings=batch.readings.filter(is_possible), dead=dead)
+    return rows.filter(is_possible), absurd.cast(DEAD_ROWS)
 
 
 def by_reason(dead: pl.DataFrame) -> dict[str, int]:

@@ -1,19 +1,17 @@
 """Live sources kept as they arrive: messages land in the store's log, dropped files in data/raw."""
 
-import contextlib
-import fcntl
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final, Protocol
 
-from gridcast.domain.errors import GridcastError
 from gridcast.ingestion import raw, raw_layout
 from gridcast.ingestion.atomic import write_files
+from gridcast.ingestion.locks import reading_alone
 from gridcast.ingestion.source import Batch, Source
 from gridcast.store.sqlite import Store
 from gridcast.workflows.ingest import by_reason, in_range, require_own
@@ -146,7 +144,7 @@ def listen(
 
 def _keep_all(live: Live, *, tally: "_Tally", stop: threading.Event, clock: Callable[[], datetime]) -> None:
     try:
-        with _alone(live.keeper.directory, source=live.name):
+        with reading_alone(live.keeper.directory, source=live.name):
             for handed_over in live.source.batches(live.keeper.position()):
                 now = clock()
                 batch = in_range(handed_over, source=live.name, now=now)
@@ -157,22 +155,6 @@ def _keep_all(live: Live, *, tally: "_Tally", stop: threading.Event, clock: Call
     except BaseException:
         stop.set()
         raise
-
-
-@contextlib.contextmanager
-def _alone(directory: Path, *, source: str) -> Iterator[None]:
-    """Hold a lock that dies with the process: two listeners would take turns in moving one position."""
-    path = directory / "listening" / f"{source}.lock"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise GridcastError(
-                f"source {source!r}: another process listens to it; expected one listener for each source of a data "
-                "folder. Stop the other one, or choose other sources with --source."
-            ) from error
-        yield
 
 
 class _Tally:

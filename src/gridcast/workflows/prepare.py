@@ -130,7 +130,8 @@ def _blocks(raw: Path, rules: CleaningRules, *, until: datetime, block_rows: int
     """The whole history, cut by series: a block needs no other, and none is read twice."""
     start = rules.start_of_interval(min(rules.series_since.values())) - rules.interval
     intervals = (until - start) // rules.interval
-    rows = {series_id: max(received, intervals) for series_id, received in reading_counts(raw).items()}
+    received = reading_counts(raw)
+    rows = {each: max(received.get(each, 0), intervals) for each in {*received, *rules.series_since}}
     return cut_into_blocks(rows, start=start, end=until, block_rows=block_rows)
 
 

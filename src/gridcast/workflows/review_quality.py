@@ -56,7 +56,7 @@ def _verdict(series: pl.DataFrame, energy: pl.DataFrame) -> str:
     lost = flags[Quality.BAD] + flags[Quality.MISSING]
     causes = pl.sum_horizontal(pl.exclude("series_id", "received", "removed", "processed"), pl.lit(0.0))
     gap = energy.select((pl.col("received") - pl.col("removed") + causes - pl.col("processed")).abs())
-    is_balanced = (gap.to_series() <= _BALANCED_MWH_PER_MWH * energy["received"].abs().clip(1.0)).all()
+    is_balanced = (gap.to_series() <= _BALANCED_MWH_PER_MWH * energy["processed"].abs().clip(1.0)).all()
     return (
         f"{series.height} series, {rows:,} intervals: {1 - lost / max(rows, 1):.2%} with a load, "
         f"{flags[Quality.ESTIMATED]:,} estimated, {flags[Quality.EDITED]:,} edited, {lost:,} bad or missing; energy "

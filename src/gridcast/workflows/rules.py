@@ -22,7 +22,7 @@ class CleaningRules:
         interval: length of the clean intervals.
         limits: of the quality rules, for series without their own in `series_limits`.
         hierarchy: every series.
-        series_since: when each series was first measured.
+        series_since: from when on each series is expected to be measured; see `since_when_expected`.
         min_completeness: share of a parent's children that must have a load; see `combine_sums`.
         series_limits: limits of single series.
         edits: `EDITS` that people made; they overrule everything.
@@ -63,3 +63,17 @@ class CleaningRules:
         """Start of the interval a moment lies in, by the clock of the whole."""
         zone = self.hierarchy.time_zones[self.hierarchy.root]
         return interval_start(moment, interval=self.interval, time_zone=zone)
+
+
+def since_when_expected(measured: Mapping[str, datetime], *, hierarchy: Hierarchy) -> dict[str, datetime]:
+    """From when on a series without a reading is missing: its first reading, given in `measured`.
+
+    A leaf of the tree that never had one is expected since its first membership began, or since the history did: its
+    parents are incomplete, not silently low.
+    """
+    if not measured:
+        return {}
+    begin = min(measured.values())
+    silent = [each for each in hierarchy.select(hierarchy.leaves) if each.series_id not in measured]
+    joined = {each.series_id: min((one.begin for one in each.memberships), default=begin) for each in silent}
+    return {**measured, **{series_id: max(begin, first) for series_id, first in joined.items()}}

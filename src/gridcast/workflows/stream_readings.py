@@ -5,10 +5,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Final
 
 import polars as pl
 
-from gridcast.domain.tables import FORECASTS, READINGS, earliest, latest
+from gridcast.domain.tables import CLEAN_READINGS, FORECASTS, READINGS, earliest, latest
 from gridcast.features.windows import DAYS_OF_HISTORY, LONGEST_HORIZON
 from gridcast.quality.limits import CONTEXT_AFTER, CONTEXT_BEFORE
 from gridcast.registry.mlflow_registry import RegisteredModel
@@ -18,6 +19,7 @@ from gridcast.workflows.processed import Processed
 from gridcast.workflows.rules import CleaningRules
 
 CONSUMER = "stream"
+_KEY: Final = ("series_id", "valid_time")
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +71,8 @@ class Stream:
         rules: how to clean.
         model: the champion.
         run_tick: the pipeline of one tick.
+        log_days: how many days before the issue time are in the log: what `warm_start` takes over, or fewer.
+        tell_left: told how many late readings are left to the batch run, and that they are from before which time.
     """
 
     store: Store
@@ -77,14 +81,24 @@ class Stream:
     rules: CleaningRules
     model: RegisteredModel
     run_tick: Callable[[TickJob], None]
+    log_days: int
+    tell_left: Callable[[int, datetime], None] = lambda _rows, _before: None
 
     def tick(self) -> datetime | None:
-        """Work off everything that landed since the last tick; its issue time, or None if nothing was new."""
-        job = self._next_job()
-        if job is None:
-            return None
-        self.run_tick(job)
-        return job.issue_time
+        """Work off everything that landed since the last tick; its issue time, or None if nothing was new.
+
+        Readings so late that the log does not hold what cleaning looks at around them are left to the batch run.
+        """
+        position, head = self.store.position(CONSUMER), self.store.log_head()
+        oldest = None if position.issue_time is None else self._oldest(position.issue_time)
+        job = self._next_job(position, head=head, oldest=oldest)
+        if job is not None:
+            self.run_tick(job)
+        elif position.issue_time is not None and head > position.log_offset:
+            self._pass_over(position.issue_time, head=head)
+        if oldest is not None:
+            self._tell_left(position, head=head, oldest=oldest)
+        return None if job is None else job.issue_time
 
     def warm_start(self, raw: pl.DataFrame, *, start: datetime, days: int) -> None:
         """Take over the last `days` before `start` from the batch run, once; a stream that has begun is left alone.
@@ -108,7 +122,11 @@ class Stream:
         )
 
     def not_landed(self, raw: pl.DataFrame) -> pl.DataFrame:
-        """Rows of `raw` (`READINGS`) that are not in the log as they stand: new, late and corrected readings."""
+        """Rows of `raw` (`READINGS`) that change what cleaning takes from the log: new, late and corrected readings.
+
+        Of each series and time it is the reading that counts in `raw`, if its load is another than that of the one
+        that counts in the log and it would count there.
+        """
         if raw.is_empty():
             return raw
         log = self.store.landed(
@@ -116,12 +134,17 @@ class Stream:
             end=latest(raw["valid_time"]) + timedelta(microseconds=1),
             up_to_offset=self.store.log_head(),
         )
-        return raw.join(log, on=READINGS.names(), how="anti", maintain_order="left")
+        both = _counting(raw).join(_counting(log), on=_KEY, how="left", suffix="_landed", maintain_order="left")
+        is_absent = pl.col("available_at_landed").is_null()
+        is_other = pl.col("load_mw").ne_missing(pl.col("load_mw_landed"))
+        is_not_older = pl.col("available_at") >= pl.col("available_at_landed")
+        is_alike = pl.col("is_finite") == pl.col("is_finite_landed")
+        would_count = pl.when(is_alike).then(is_not_older).otherwise("is_finite")
+        return both.filter(is_absent | (is_other & would_count)).select(READINGS.names())
 
-    def _next_job(self) -> TickJob | None:
-        position, head = self.store.position(CONSUMER), self.store.log_head()
-        landed = self.store.landed_span(after_offset=position.log_offset, up_to_offset=head)
-        touched = landed or self._not_cleaned(position)
+    def _next_job(self, position: Position, *, head: int, oldest: datetime | None) -> TickJob | None:
+        touched = self._touched(after_offset=position.log_offset, head=head, start=oldest)
+        touched = touched or self._not_cleaned(position, head=head)
         if touched is None:
             return None
         first, last = touched
@@ -138,10 +161,48 @@ class Stream:
             model_version=self.model.version,
         )
 
-    def _not_cleaned(self, position: Position) -> tuple[datetime, datetime] | None:
+    def _oldest(self, issue_time: datetime) -> datetime:
+        """The first interval that can be cleaned again: all that cleaning looks at around it is in the log."""
+        first = issue_time - timedelta(days=self.log_days) + CONTEXT_BEFORE + CONTEXT_AFTER
+        start = self.rules.start_of_interval(first)
+        return start if start == first else start + self.rules.interval
+
+    def _touched(self, *, after_offset: int, head: int, start: datetime | None) -> tuple[datetime, datetime] | None:
+        """First and last interval from `start` on with readings of measured series behind a log offset."""
+        spans = self.store.landed_spans(after_offset=after_offset, up_to_offset=head, start=start)
+        measured = [spans[each] for each in self.rules.hierarchy.leaves if each in spans]
+        return (min(each.first for each in measured), max(each.last for each in measured)) if measured else None
+
+    def _not_cleaned(self, position: Position, *, head: int) -> tuple[datetime, datetime] | None:
         """Intervals behind the start of the stream with readings that had landed before it began."""
         begun, newest = position.issue_time, self.store.newest_landed()
-        return None if begun is None or newest is None or newest < begun else (begun, newest)
+        if begun is None or newest is None or newest < begun:
+            return None
+        return self._touched(after_offset=0, head=head, start=begun)
+
+    def _pass_over(self, issue_time: datetime, *, head: int) -> None:
+        """Move on behind readings of which none can be cleaned."""
+        self.store.commit_tick(
+            consumer=CONSUMER,
+            log_offset=head,
+            issue_time=issue_time,
+            readings=CLEAN_READINGS.to_frame(),
+            forecasts=FORECASTS.to_frame(),
+        )
+
+    def _tell_left(self, position: Position, *, head: int, oldest: datetime) -> None:
+        spans = self.store.landed_spans(after_offset=position.log_offset, up_to_offset=head, end=oldest)
+        left = sum(spans[each].rows for each in self.rules.hierarchy.leaves if each in spans)
+        if left:
+            self.tell_left(left, oldest)
+
+
+def _counting(readings: pl.DataFrame) -> pl.DataFrame:
+    """Of each series and time the reading that `quality.received.sift` keeps, with `is_finite`."""
+    loads = pl.col("load_mw").fill_nan(None)
+    rows = readings.with_columns(loads, is_finite=loads.is_finite().fill_null(value=False))
+    ranked = rows.sort("is_finite", "available_at", maintain_order=True)
+    return ranked.unique(_KEY, keep="last", maintain_order=True)
 
 
 def replay(

@@ -1,5 +1,6 @@
 """`gridcast ingest` and `gridcast sources` as they are typed, with servers and files of our own."""
 
+import contextlib
 import json
 import sys
 from collections.abc import Iterator
@@ -7,13 +8,17 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pytest
 import yaml
 from support.web import Answer, Asked, Web, in_turn, serve
 
 from gridcast.cli import main
+from gridcast.domain.tables import READINGS
 from gridcast.ingestion import raw
+from gridcast.ingestion.locks import reading_alone
 from gridcast.settings.source_kinds import KINDS
+from gridcast.store.sqlite import Store
 
 SOLAR = Path(__file__).parents[2] / "fixtures" / "green_button" / "solar_roof.xml"
 
@@ -186,7 +191,7 @@ def test_an_example_is_printed_ready_to_be_saved(terminal: Terminal) -> None:
     assert "sources gas: not a kind of source; expected one of sample," in terminal.type("sources", "gas", code=2)[1]
 
 
-def test_a_drop_folder_is_worked_off_but_left_alone_in_a_dry_run(terminal: Terminal, tmp_path: Path) -> None:
+def test_a_drop_folder_is_worked_off_unless_in_a_dry_run_or_in_use(terminal: Terminal, tmp_path: Path) -> None:
     (tmp_path / "config").mkdir()
     (tmp_path / "inbox").mkdir()
     (tmp_path / "inbox" / "a.csv").write_text("series_id,valid_time,load_mw\na,2024-05-01T00:00Z,1\n")
@@ -195,5 +200,46 @@ def test_a_drop_folder_is_worked_off_but_left_alone_in_a_dry_run(terminal: Termi
     output, errors = terminal.type("ingest", "--dry-run")
     assert (output, (tmp_path / "inbox" / "a.csv").exists()) == ("0 sources read into data/raw.\n", True)
     assert "inbox: left alone" in errors
+    with reading_alone(tmp_path / "data" / "raw", source="inbox"):
+        output, errors = terminal.type("ingest")
+    assert (output, (tmp_path / "inbox" / "a.csv").exists()) == ("0 sources read into data/raw.\n", True)
+    assert "inbox: left alone, as another process takes the files" in errors
     assert terminal.json("ingest")["readings"] == 1
     assert (tmp_path / "inbox" / "processed" / "a.csv").exists()
+
+
+def test_a_source_of_another_kind_under_an_old_name_is_refused(terminal: Terminal, tmp_path: Path) -> None:
+    (tmp_path / "config").mkdir()
+    (tmp_path / "inbox").mkdir()
+    (tmp_path / "inbox" / "a.csv").write_text("series_id,valid_time,load_mw\na,2024-05-01T00:00Z,1\n")
+    for settings, code in (
+        ({"kind": "drop_folder", "folder": "inbox"}, 0),
+        ({"kind": "green_button", "path": str(SOLAR)}, 1),
+        ({"kind": "open_meteo", "places": {"london": {"latitude": 51.5, "longitude": -0.12}}}, 1),
+    ):
+        written = {"sources": {"meters": settings}, "hierarchy": {"time_zone": "Europe/London"}}
+        (tmp_path / "config" / "pipeline_config.yaml").write_text(yaml.safe_dump(written))
+        errors = terminal.type("ingest", code=code)[1]
+        assert ("of kind drop_folder; expected kind" in errors) == bool(code)
+        assert raw.reading_counts(tmp_path / "data" / "raw") == {"a": 1}
+
+
+def test_a_correction_that_is_dropped_comes_behind_the_live_reading_that_landed_before(
+    terminal: Terminal, tmp_path: Path
+) -> None:
+    hour = datetime(2024, 5, 1, tzinfo=UTC)
+    live = pl.DataFrame([("a", hour, 5.0, hour + timedelta(hours=1))], schema=READINGS, orient="row")
+    with contextlib.closing(Store.open(tmp_path / "data" / "gridcast.db")) as store:
+        store.land_batch(live, source="scada", position="0", at=hour)
+    for folder in ("config", "inbox"):
+        (tmp_path / folder).mkdir()
+    (tmp_path / "inbox" / "a.csv").write_text("series_id,valid_time,load_mw\na,2024-05-01T00:00Z,6\n")
+    settings = {"kind": "drop_folder", "folder": "inbox", "readings_format": {"text": {"time_zone": "UTC"}}}
+    (tmp_path / "config" / "pipeline_config.yaml").write_text(yaml.safe_dump({"sources": {"inbox": settings}}))
+
+    terminal.type("ingest", "--dry-run")
+    assert raw.read_readings(tmp_path / "data" / "raw").is_empty()
+    _, errors = terminal.type("ingest")
+
+    assert "took over 1 live readings" in errors
+    assert raw.read_readings(tmp_path / "data" / "raw")["load_mw"].to_list() == [5.0, 6.0]

@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 from gridcast.domain.errors import GridcastError
 from gridcast.ingestion.connectors.files import read_readings
 from gridcast.ingestion.tabular.columns import DEAD_ROWS, Parsed
+from gridcast.ingestion.tabular.file_content import read_content
 from gridcast.ingestion.tabular.formats import FileFormat, TextFormat, WeatherFormat
 from gridcast.workflows.ingest import FileSource, ingest
 
@@ -256,6 +257,67 @@ def test_a_damaged_parquet_file_is_read_or_refused_never_worse(
         assert re.search("not a whole Parquet file|there is no column|holds", parsed)
     else:
         assert parsed.rows.height + parsed.dead.height == 100
+
+
+@pytest.mark.parametrize("packing", ["gzip", "zstd"])
+def test_a_packed_file_that_unpacks_to_more_than_the_limit_is_refused(tmp_path: Path, packing: str) -> None:
+    path = tmp_path / "bomb.csv.gz"
+    path.write_bytes(packed(bytes(1_000_001), packing) + packed(b"x", packing))
+    assert len(read_content(path, limit=1_000_002).data) == 1_000_002
+    with pytest.raises(GridcastError, match=r"bomb\.csv\.gz: what is packed in it is larger than 1,000,001 bytes"):
+        read_content(path, limit=1_000_001)
+
+
+NEAR = 9_000_000_000_000_000
+"""Microseconds from 1970 (285 years) that a time is taken for one."""
+UNITS = {"ms": 1000, "us": 1, "ns": 0.001}
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    column=st.sampled_from(("valid_time", "received", "series_id", "other")),
+    unit=st.sampled_from(sorted(UNITS)),
+    zone=st.sampled_from((None, "UTC", "Europe/London")),
+    counts=st.lists(st.integers(-(2**63), 2**63 - 1), min_size=1, max_size=4),
+)
+@example(column="valid_time", unit="ms", zone="UTC", counts=[2**61])
+@example(column="valid_time", unit="us", zone=None, counts=[-(2**63)])
+@example(column="other", unit="ms", zone=None, counts=[9_467_085_600_000_000])
+def test_parquet_timestamps_of_any_year_are_readings_or_dead_rows_and_nothing_worse(
+    tmp_path_factory: pytest.TempPathFactory, column: str, unit: str, zone: str | None, counts: list[int]
+) -> None:
+    rows = 1 + len(counts)
+    columns: dict[str, Any] = {"series_id": ["a"] * rows, "load_mw": [1.0] * rows}
+    columns |= {name: pa.array([START] * rows, pa.timestamp("us", "UTC")) for name in ("valid_time", "received")}
+    epoch = int(START.timestamp() * 1_000_000 / UNITS[unit])
+    columns[column] = pa.array([epoch, *counts], pa.timestamp(unit, zone))
+    columns["load_mw"][-1] = None
+    path = tmp_path_factory.mktemp("years") / "meter.parquet"
+    pq.write_table(pa.table(columns), path, version="2.6")
+    form = FileFormat(received="received", text=TextFormat(time_zone="Europe/London"))
+    parsed = read_readings(path, file_format=form)
+    far = [row for row, count in enumerate(counts, start=2) if abs(count * UNITS[unit]) > NEAR]
+    dead = dict(parsed.dead.select("row", "reason").rows())
+    reasons = {"valid_time": "unparsable_time", "received": "unparsable_received_time"}
+    for row in far:
+        if column in reasons and row != rows:
+            assert dead[row] == reasons[column]
+    assert parsed.rows.height + parsed.dead.height == rows
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [pa.date32(), pa.duration("us"), pa.timestamp("ms")],
+    ids=str,
+)
+def test_a_dead_parquet_row_is_kept_whatever_stands_beside_it(tmp_path: Path, kind: Any) -> None:
+    beside = pa.array([2**31 - 1 if kind == pa.date32() else 2**61], kind)
+    path = tmp_path / "meter.parquet"
+    pq.write_table(pa.table({"series_id": ["a"], "valid_time": ["never"], "load_mw": [1.0], "x": beside}), path)
+    parsed = read_readings(path, file_format=FileFormat())
+    assert parsed.dead["raw"].to_list() == [
+        f"a,never,1.0,{beside.cast(pa.int32() if kind == pa.date32() else pa.int64())[0]}"
+    ]
 
 
 def test_a_parquet_file_with_bytes_that_are_no_text_is_refused(tmp_path: Path) -> None:

@@ -1,14 +1,18 @@
 """A drop folder that is killed, shared, removed, full or blocked: nothing lost, nothing doubled, one message."""
 
 import contextlib
+import os
 import shutil
 import signal
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from decimal import Decimal
 from pathlib import Path
 from queue import Queue
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from support.drop_folders import SOON, drop, drop_reading, source, tree, watch_and_tell, worked_off
 from support.small_disk import small_disk_in
@@ -121,6 +125,33 @@ def test_a_file_that_cannot_be_moved_to_rejected_stays_in_hand(folder: Path) -> 
     (batch,) = worked_off(source(folder))
     assert batch.dead.height == 1
     assert tree(folder) == {"rejected/bad.csv", "rejected/bad.csv.reason.txt"}
+
+
+def test_a_file_that_the_libraries_fail_on_is_rejected_and_blocks_nobody(folder: Path) -> None:
+    loads = pa.array([Decimal(10) ** 60], pa.decimal256(76, 3))
+    pq.write_table(
+        pa.table({"series_id": ["a"], "valid_time": ["2024-01-01"], "load_mw": loads}), folder / "bad.parquet"
+    )
+    os.utime(folder / "bad.parquet", (0, 0))
+    drop_reading(folder, "good.csv")
+    bad, good = worked_off(source(folder))
+    assert bad.dead["reason"].to_list() == ["unreadable_file"]
+    assert "bad.parquet: a column has a type that cannot be read" in bad.dead["raw"].item()
+    assert good.readings.height == 1
+    assert tree(folder) == {"rejected/bad.parquet", "rejected/bad.parquet.reason.txt", "processed/good.csv"}
+
+
+@pytest.mark.parametrize("name", ["x" * 251 + ".csv", "é" * 125 + ".csv"], ids=["ascii", "two bytes each"])
+def test_a_file_with_the_longest_name_there_is_is_moved_aside_every_time(folder: Path, name: str) -> None:
+    for _ in range(3):
+        drop(folder, ".short", "a,never,1")
+        (folder / ".short").rename(folder / name)
+        assert worked_off(source(folder))[0].dead.height == 1
+    moved = sorted((folder / "rejected").iterdir())
+    texts = [file for file in moved if file.name.endswith(".reason.txt")]
+    assert (len(moved), len(texts)) == (6, 3)
+    assert name in {file.name for file in moved}
+    assert all(file.name.endswith((".csv", ".reason.txt")) for file in moved)
 
 
 def test_a_full_disk_stops_before_anything_is_lost_and_space_lets_it_go_on(tmp_path: Path) -> None:

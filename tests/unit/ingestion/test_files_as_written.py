@@ -241,3 +241,9 @@ def test_columns_of_nixtla_are_mapped(tmp_path: Path) -> None:
     nixtla = FileFormat(series_id="unique_id", valid_time="ds", load="y", text=TextFormat(time_zone="UTC"))
     rows = read_readings(tmp_path / "y.csv", file_format=nixtla).rows.drop("available_at").rows()
     assert rows == [("H1", datetime(2024, 1, 1, tzinfo=UTC), 605.0)]
+
+
+@pytest.mark.parametrize("pattern", ["%d/%m/%Y %I:%M", "%Y-%m-%d %H", "%Y-%m-%d %p"])
+def test_a_time_format_that_tells_no_clock_is_refused(pattern: str) -> None:
+    with pytest.raises(UsageError, match=r"time_format '.*' cannot be used \(.*\); expected a pattern such as"):
+        TextFormat(time_format=pattern)

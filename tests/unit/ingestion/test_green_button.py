@@ -148,6 +148,11 @@ def test_the_entries_may_stand_in_any_order(tmp_path: Path, order: str) -> None:
         (feed([1], reading_type="<uom>72</uom><flowDirection>20</flowDirection>"), "unknown_flow_direction"),
         (feed([1], reading_type="<uom>72</uom><powerOfTenMultiplier>k</powerOfTenMultiplier>"), "unknown_multiplier"),
         (feed([1], reading_type="<uom>72</uom><powerOfTenMultiplier>99</powerOfTenMultiplier>"), "unknown_multiplier"),
+        pytest.param(
+            feed([1], reading_type=f"<uom>72</uom><powerOfTenMultiplier>{'9' * 5_000}</powerOfTenMultiplier>"),
+            "unknown_multiplier",
+            id="a multiplier of 5,000 digits",
+        ),
     ],
 )
 def test_what_is_no_load_is_kept_with_its_reason(tmp_path: Path, text: str, reason: str) -> None:

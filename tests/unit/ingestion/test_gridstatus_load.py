@@ -43,16 +43,21 @@ def source(
     )
 
 
-def operator(until: datetime = NOW) -> Callable[[Asked], Answer]:
+def operator(until: datetime = NOW, *, west_until: datetime | None = None) -> Callable[[Asked], Answer]:
     """Answers like NYISO: two zones whose load is the hour of the day, published as soon as it is measured."""
+    published = {"CAPITL": until, "WEST": west_until or until}
 
     def answer(asked: Asked) -> Answer:
         day = datetime.strptime(asked.path[-12:-4], "%Y%m%d").replace(tzinfo=UTC)
         lines = ['"Time Stamp","Time Zone","Name","PTID","Load"']
         for step in range(288):
             local = day + step * FIVE
-            if local + timedelta(hours=4) + FIVE <= until:
-                lines += [f'"{local:%m/%d/%Y %H:%M:%S}","EDT","{zone}",1,{local.hour}' for zone in ("CAPITL", "WEST")]
+            ended = local + timedelta(hours=4) + FIVE
+            lines += [
+                f'"{local:%m/%d/%Y %H:%M:%S}","EDT","{zone}",1,{local.hour}'
+                for zone, last in published.items()
+                if ended <= last
+            ]
         return Answer("\n".join(lines).encode()) if len(lines) > 1 else Answer(status=404)
 
     return answer
@@ -83,6 +88,29 @@ def test_loads_are_fetched_up_to_now_and_then_only_what_is_new(at: Callable[[str
     readings = raw.read_readings(tmp_path)
     assert not readings.select("series_id", "valid_time").is_duplicated().any()
     assert readings["load_mw"][0:13].to_list() == [0.0] * 12 + [2.0]
+
+
+def test_a_zone_that_publishes_later_is_asked_for_until_it_has(at: Callable[[str], None], tmp_path: Path) -> None:
+    zones = {"CAPITL": "capital", "WEST": "west"}
+    evening, next_evening = NOW + timedelta(hours=10), NOW + timedelta(hours=34)
+    behind, runs = evening - timedelta(hours=5), []
+    for now, west_until in ((evening, behind), (evening, behind), (next_evening, next_evening)):
+        with serve(operator(now, west_until=west_until)) as web:
+            at(web.url)
+            runs.append(append(tmp_path, source=source(now=now, columns=zones), name="iso", now=now).readings)
+    per_zone = 3 * 288 + 124
+    assert runs == [2 * per_zone - 60, 0, 2 * 288 + 60]
+    readings = raw.read_readings(tmp_path)
+    assert not readings.select("series_id", "valid_time").is_duplicated().any()
+    assert dict(readings["series_id"].value_counts().rows()) == dict.fromkeys(zones.values(), per_zone + 288)
+
+
+def test_a_position_of_all_series_together_is_taken_up(at: Callable[[str], None]) -> None:
+    with serve(operator()) as web:
+        at(web.url)
+        (batch,) = source().batches('{"nyiso": "2024-05-04T04:00:00+00:00"}')
+    assert batch.readings["valid_time"].min() == FIRST + timedelta(days=3)
+    assert batch.readings.height == 4
 
 
 @pytest.mark.parametrize("kept", [0, 1, 2])
@@ -163,7 +191,7 @@ def test_a_table_with_interval_ends_uses_them() -> None:
     first = datetime(2024, 5, 1, 7, tzinfo=UTC)
     hour = timedelta(hours=1)
     rows, dead = load_readings(
-        frame, columns={"Load": "caiso"}, interval=FIVE, start=first, end=first + timedelta(days=1)
+        frame, columns={"Load": "caiso"}, interval=FIVE, starts={"caiso": first}, end=first + timedelta(days=1)
     )
     assert rows.rows() == [("caiso", first, 21000.0, first + hour), ("caiso", first + hour, 20500.0, first + 2 * hour)]
     assert dead.is_empty()
@@ -172,4 +200,4 @@ def test_a_table_with_interval_ends_uses_them() -> None:
 def test_a_column_that_is_not_there_is_told() -> None:
     frame = pd.DataFrame({"Time": pd.date_range("2024-05-01", periods=1, tz="UTC"), "Load": [1.0]})
     with pytest.raises(GridcastError, match=r"no column 'WEST' but \['Time', 'Load'\]; expected it\. Set columns"):
-        load_readings(frame, columns={"WEST": "west"}, interval=FIVE, start=FIRST, end=NOW)
+        load_readings(frame, columns={"WEST": "west"}, interval=FIVE, starts={"west": FIRST}, end=NOW)

@@ -322,6 +322,33 @@ def test_arrow_rows_that_cannot_be_read_are_counted(table: Any, reason: str) -> 
     assert parsed.rows.is_empty()
 
 
+@pytest.mark.parametrize("codec", ["lz4", "zstd"])
+@pytest.mark.parametrize(
+    "table",
+    [
+        pytest.param(arrow(), id="plain"),
+        pytest.param(arrow(series_id=pa.array(["a" * 9_000]).dictionary_encode()), id="dictionary"),
+        pytest.param(pa.table({"load_mw": pa.array([0.0] * 3 * MAX_ROWS)}), id="a bomb"),
+    ],
+)
+def test_a_compressed_arrow_stream_is_refused_before_it_is_unpacked(table: Any, codec: str) -> None:
+    sink = io.BytesIO()
+    with pa.ipc.new_stream(sink, table.schema, options=pa.ipc.IpcWriteOptions(compression=codec)) as writer:
+        writer.write_table(table)
+    parsed = read(sink.getvalue(), encoding="arrow")
+    assert reasons(parsed) == ["compressed_arrow"]
+    assert parsed.rows.is_empty()
+
+
+def test_an_arrow_stream_is_read_no_further_than_to_its_limit() -> None:
+    sink = io.BytesIO()
+    table = pa.table({"x": pa.nulls(MAX_ROWS // 2)})
+    with pa.ipc.new_stream(sink, table.schema) as writer:
+        for _ in range(3):
+            writer.write_table(table)
+    assert reasons(read(sink.getvalue(), encoding="arrow")) == ["too_many_rows"]
+
+
 VALID = {
     "json": as_json(),
     "avro": container(ROW),

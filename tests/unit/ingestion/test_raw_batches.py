@@ -38,7 +38,9 @@ def loads(directory: Path, *, at: datetime = START) -> list[float]:
 
 def tree(directory: Path) -> dict[str, bytes]:
     return {
-        path.relative_to(directory).as_posix(): path.read_bytes() for path in directory.rglob("*") if path.is_file()
+        path.relative_to(directory).as_posix(): path.read_bytes()
+        for path in directory.rglob("*")
+        if path.is_file() and path.parent.name != "locks"
     }
 
 

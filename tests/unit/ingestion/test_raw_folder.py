@@ -1,4 +1,4 @@
-"""The raw folder: monthly files that replace a source's own, whole or not at all."""
+"""The raw folder: monthly files, each of them whole, that replace a source's own."""
 
 import subprocess
 import sys
@@ -24,7 +24,9 @@ def readings(hours: int = 96, *, series_id: str = "a", start: datetime = START, 
 
 def tree(directory: Path) -> dict[str, bytes]:
     return {
-        path.relative_to(directory).as_posix(): path.read_bytes() for path in directory.rglob("*") if path.is_file()
+        path.relative_to(directory).as_posix(): path.read_bytes()
+        for path in directory.rglob("*")
+        if path.is_file() and path.parent.name != "locks"
     }
 
 

@@ -95,6 +95,15 @@ def test_the_raw_load_of_a_parent_is_the_sum_of_what_was_received() -> None:
     assert (parent["load_mw"], parent["raw_load_mw"]) == (3.0, -8.0)
 
 
+def test_absurd_readings_are_summed_without_a_fault_and_never_wrap() -> None:
+    rows = clean(("m1", 0, 9e9, "good"), ("m2", 0, 9e9, "good"), ("m3", 0, 1.0, "estimated"))
+    absurd = rows.with_columns(pl.when(series_id="m3").then(1e300).otherwise("raw_load_mw").alias("raw_load_mw"))
+    parents = aggregate_to_parents(absurd, hierarchy=TREE)
+    assert (of(parents, "f1")["load_mw"], of(parents, "f1")["raw_load_mw"]) == (1.8e10, 1.8e10)
+    assert (of(parents, "f2")["load_mw"], of(parents, "f2")["raw_load_mw"]) == (1.0, 1e15)
+    assert of(parents, "system")["load_mw"] == 18_000_000_001.0
+
+
 loads = st.one_of(st.none(), st.floats(0, 1e5))
 blocks = st.lists(
     st.tuples(st.sampled_from(["m1", "m2", "m3"]), st.integers(0, 3), loads), unique_by=lambda row: row[:2]

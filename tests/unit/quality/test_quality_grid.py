@@ -9,7 +9,7 @@ import pytest
 
 from gridcast.domain.errors import GridcastError
 from gridcast.domain.tables import READINGS, UTC_TIME
-from gridcast.quality.grid import Clock, build_clock
+from gridcast.quality.grid import Booleans, Clock, build_clock
 from gridcast.quality.placement import build_grid
 from gridcast.quality.received import sift
 
@@ -67,8 +67,35 @@ def test_the_mean_of_an_interval_does_not_depend_on_the_order_of_its_readings() 
 
 def test_readings_coarser_than_the_interval_are_refused() -> None:
     rows = [("a", START + 2 * HOUR * k, 1.0, START + 2 * HOUR * (k + 1)) for k in range(30)]
-    with pytest.raises(GridcastError, match=r"'a'.*within 1:00:00.*or finer"):
+    with pytest.raises(GridcastError, match=r"'a'.*come 2:00:00 apart.*or finer"):
         build_grid(readings(*rows), series_ids=["a"], clock=clock(3))
+
+
+def test_a_stray_reading_does_not_make_a_coarse_series_fine() -> None:
+    stray = coarse(timedelta(minutes=15), hours=1, start=START + 20 * HOUR)[1:2]
+    for block in (coarse(HOUR, hours=30), coarse(HOUR, hours=30)[4:]):
+        with pytest.raises(GridcastError, match=r"'a'.*come 1:00:00 apart"):
+            build_grid(pl.concat([block, stray]), series_ids=["a"], clock=clock(2, interval=timedelta(minutes=15)))
+
+
+@pytest.mark.parametrize(
+    "kept",
+    [
+        pytest.param(np.arange(240) % 10 < 3, id="long gaps"),
+        pytest.param(np.random.default_rng(1).random(240) < 0.4, id="most readings lost at random"),
+        pytest.param(np.arange(240) > 50, id="a late beginning"),
+    ],
+)
+def test_gaps_do_not_make_a_fine_series_coarse(kept: Booleans) -> None:
+    some = coarse(HOUR, hours=240).filter(pl.Series(kept))
+    grid = build_grid(some, series_ids=["a"], clock=clock(10))
+    assert np.isfinite(grid.load_mw).sum() == some.height
+
+
+def test_readings_that_come_early_or_late_keep_their_usual_spacing() -> None:
+    minutes = np.random.default_rng(3).integers(-2, 3, 240)
+    rows = [("a", START + HOUR * (k + 1) + timedelta(minutes=int(off)), 1.0, START) for k, off in enumerate(minutes)]
+    assert np.isfinite(build_grid(readings(*rows), series_ids=["a"], clock=clock(11)).load_mw).any()
 
 
 def test_the_reading_received_last_wins_and_among_equals_the_last_in_order() -> None:

@@ -70,6 +70,17 @@ def test_zones_half_an_hour_apart_need_intervals_that_divide_it(
         build_tree(settings, [], interval=interval, time_zone="Europe/London")
 
 
+@pytest.mark.parametrize("from_file", [True, False], ids=["tree of a file", "zones of one system"])
+def test_a_clock_that_changes_by_half_an_hour_needs_intervals_that_divide_it(
+    tmp_path: Path, *, from_file: bool
+) -> None:
+    settings = HierarchySettings(file=tree_file(tmp_path) if from_file else None)
+    with pytest.raises(UsageError, match=r"clock of Australia/Lord_Howe changes by part of .*1:00:00.*PT30M or finer"):
+        build_tree(settings, ["m1"], interval=HOUR, time_zone="Australia/Lord_Howe")
+    for interval in (HOUR / 2, HOUR / 4, HOUR / 12):
+        assert build_tree(settings, ["m1"], interval=interval, time_zone="Australia/Lord_Howe").leaves == ("m1",)
+
+
 def test_zones_whole_hours_apart_can_be_summed_by_the_hour(tmp_path: Path) -> None:
     settings = HierarchySettings(file=tree_file(tmp_path, time_zone="America/Los_Angeles"))
     tree = build_tree(settings, [], interval=HOUR, time_zone="Pacific/Auckland")

@@ -7,13 +7,13 @@ from typing import get_args
 
 import pytest
 import yaml
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 
 from gridcast.domain.errors import UsageError
 from gridcast.settings.pipeline import PipelineSettings
 from gridcast.settings.secret import read_secret, require_secret
 from gridcast.settings.source_kinds import KINDS, SourceKind
-from gridcast.settings.sources import SourceSettings
+from gridcast.settings.sources import MqttSettings, SourceSettings
 from gridcast.settings.yaml_source import read_settings
 
 TWO_CLOCKS = """
@@ -92,6 +92,13 @@ def test_every_key_of_the_example_is_explained(kind: SourceKind) -> None:
             "sources:\n  a-b: {kind: sample}\n",
             "c.yaml:2: sources.a-b.[key]: got 'a-b'; expected small letters, digits and '_', a letter first.",
         ),
+        (
+            "sources:\n  replay: {kind: sample}\n",
+            (
+                "c.yaml:2: sources.replay.[key]: 'replay' is what readings that gridcast stream plays back are called; "
+                "expected another name"
+            ),
+        ),
         ("sources: {}\n", "c.yaml:1: sources: got {}; dictionary should have at least 1 item after validation, not 0."),
         ("sources: 3\n", "c.yaml:1: sources: got 3; expected keys and values below it; leave it out for its defaults."),
         ("sources:\n  a: 4\n", "c.yaml:2: sources.a: got 4; expected keys and values below it; leave it out for its"),
@@ -126,6 +133,10 @@ def test_every_key_of_the_example_is_explained(kind: SourceKind) -> None:
             "c.yaml:2: sources.a.http: http: timeout is 0:00:00; expected a value above 0.",
         ),
         (
+            "sources:\n  a: {kind: mqtt, host: h, topic: m/+, session_expiry: P60000D}\n",
+            "c.yaml:2: sources.a.session_expiry: got datetime.timedelta(days=60000); input should be less ",
+        ),
+        (
             "sources:\n  sample: {kind: sample}\n  a: {kind: files, readings: x.csv}\n",
             "c.yaml:1: the file: the sample stands beside other sources; expected it alone, or only ",
         ),
@@ -147,6 +158,31 @@ def test_every_key_of_the_example_is_explained(kind: SourceKind) -> None:
 )
 def test_a_source_that_cannot_be_used_is_refused_on_its_line(path: Path, text: str, told: str) -> None:
     assert refusal(path, text).startswith(told)
+
+
+@pytest.mark.parametrize(
+    "topic",
+    [
+        "meters/#/load",
+        "meters/+x/load",
+        "#/load",
+        "m#",
+        "$share/+/m",
+        "$share/g",
+        "$share//m",
+        "a\0b",
+        "",
+        "é" * 40_000,
+    ],
+)
+def test_a_topic_that_no_broker_takes_is_refused(topic: str) -> None:
+    with pytest.raises(ValidationError, match="is no MQTT topic filter; expected levels such as meters/"):
+        MqttSettings(kind="mqtt", host="h", topic=topic)
+
+
+@pytest.mark.parametrize("topic", ["meters/+/load", "#", "+", "/", "a//b", "a/+/#", "$SYS/#", "$share/g/m/+", "köln/+"])
+def test_every_topic_filter_of_mqtt_is_taken(topic: str) -> None:
+    assert MqttSettings(kind="mqtt", host="h", topic=topic).topic == topic
 
 
 def test_a_source_of_the_users_own_replaces_the_sample(path: Path) -> None:

@@ -185,6 +185,30 @@ def test_a_file_that_is_not_plain_yaml_is_refused_with_the_place(path: Path, tex
     assert "\n" not in told
 
 
+@pytest.mark.parametrize(
+    ("value", "told"),
+    [
+        pytest.param("2023-02-29", "found '2023-02-29', an impossible timestamp; expected one that exists", id="date"),
+        pytest.param("2024-04-30 25:00:00", "found '2024-04-30 25:00:00', an impossible timestamp", id="time"),
+        pytest.param("!!int many", "found 'many', an impossible int", id="number"),
+        pytest.param("!!bool maybe", "found 'maybe', an impossible bool", id="truth"),
+        pytest.param("!!timestamp soon", "found 'soon', an impossible timestamp", id="no date"),
+        pytest.param("[" * 3000, "line 2 is nested too deeply; expected a few levels", id="brackets"),
+        pytest.param("[" * 3000 + "]" * 3000, "line 2 is nested too deeply; expected a few levels", id="closed"),
+    ],
+)
+def test_a_value_that_cannot_be_is_refused_with_its_line(
+    path: Path, monkeypatch: pytest.MonkeyPatch, value: str, told: str
+) -> None:
+    refused = refusal(path, f"interval: PT1H\nhistory_from: {value}\n")
+    assert refused.startswith(f"c.yaml: not YAML: {told}")
+    assert "line 2" in refused
+    monkeypatch.setenv(f"{PREFIX}__INTERVAL", value)
+    refused = refusal(path, "interval: PT1H\n")
+    assert refused.startswith(f"environment variable {PREFIX}__INTERVAL: '{value}' is not YAML. ")
+    assert told.replace("line 2", "line 1") in refused
+
+
 def test_a_file_that_is_not_text_is_refused(path: Path) -> None:
     path.write_bytes(b"\xff\xfe\x00")
     assert refusal(path, None).startswith("c.yaml: not YAML: 'utf-8' codec can't decode byte 0xff")

@@ -70,7 +70,7 @@ def test_a_new_store_is_empty_and_its_frames_have_their_columns(store: Store) ->
     assert set(store.counts().values()) == {0}
     assert store.log_head() == 0
     assert [store.newest_landed(), store.newest_reading(), store.newest_issue_time()] == [None] * 3
-    assert store.landed_span(after_offset=0, up_to_offset=9) is None
+    assert store.landed_spans(after_offset=0, up_to_offset=9) == {}
     assert store.position("c") == Position(0, None)
     assert store.source_position("scada") == SourcePosition(None, 0)
     assert store.sources().is_empty()
@@ -91,9 +91,15 @@ def test_the_log_keeps_every_arrival_in_its_order(store: Store) -> None:
 def test_the_span_of_new_arrivals_tells_the_intervals_they_touch(store: Store) -> None:
     store.land(received(1, 2, 3))
     store.land(received(7, start=START - 5 * HOUR))
-    assert store.landed_span(after_offset=0, up_to_offset=3) == (START, START + 2 * HOUR)
-    assert store.landed_span(after_offset=3, up_to_offset=4) == (START - 5 * HOUR, START - 5 * HOUR)
-    assert store.landed_span(after_offset=4, up_to_offset=4) is None
+    store.land(received(8, 9, series_id="b"))
+    early = START - 5 * HOUR
+    assert store.landed_spans(after_offset=0, up_to_offset=3) == {"a": (START, START + 2 * HOUR, 3)}
+    assert store.landed_spans(after_offset=3, up_to_offset=5) == {"a": (early, early, 1), "b": (START, START, 1)}
+    assert store.landed_spans(after_offset=0, up_to_offset=4, start=START + HOUR) == {
+        "a": (START + HOUR, START + 2 * HOUR, 2)
+    }
+    assert store.landed_spans(after_offset=0, up_to_offset=6, end=START) == {"a": (early, early, 1)}
+    assert store.landed_spans(after_offset=6, up_to_offset=6) == {}
     assert store.newest_landed() == START + 2 * HOUR
 
 
@@ -211,8 +217,8 @@ def test_times_and_loads_come_back_exactly(store: Store, moment: datetime, load:
     store.land(one)
     after = {"start": moment, "end": moment + timedelta(microseconds=1), "up_to_offset": store.log_head()}
     assert store.landed(**after).tail(1).equals(one)
-    span = store.landed_span(after_offset=store.log_head() - 1, up_to_offset=store.log_head())
-    assert span == (moment, moment)
+    spans = store.landed_spans(after_offset=store.log_head() - 1, up_to_offset=store.log_head())
+    assert spans == {"a": (moment, moment, 1)}
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from gridcast.ingestion import raw
 from gridcast.ingestion.source import Batch
 from gridcast.store.sqlite import Store
 from gridcast.workflows import archive_log as module
-from gridcast.workflows.archive_log import archive_log
+from gridcast.workflows.archive_log import archive_log, not_archived
 
 START = datetime(2024, 1, 31, 22, tzinfo=UTC)
 NOW = datetime(2024, 6, 1, tzinfo=UTC)
@@ -40,7 +40,11 @@ def test_readings_of_live_sources_are_appended_once_and_replayed_ones_never(stor
     store.land(readings(9.0))
     store.land_batch(readings(4.0, first=3), source="meters", position="b", at=NOW)
 
+    later = not_archived(store, tmp_path, start=START + timedelta(hours=2))
+    assert_frame_equal(later, pl.concat([readings(4.0, first=3), readings(3.0, first=2)]))
+
     assert archive_log(store, tmp_path) == 4
+    assert not_archived(store, tmp_path, start=START).is_empty()
     assert archive_log(store, tmp_path) == 0
     store.land_batch(readings(2.5, first=1), source="scada", position="c", at=NOW)
     assert archive_log(store, tmp_path) == 1

@@ -8,7 +8,7 @@ import pytest
 
 from gridcast.domain.errors import GridcastError, UsageError
 from gridcast.domain.tables import READINGS
-from gridcast.ingestion.raw import position_of, read_readings, read_weather
+from gridcast.ingestion.raw import position_of, read_holidays, read_readings, read_weather
 from gridcast.ingestion.source import Batch
 from gridcast.ingestion.tabular.formats import FileFormat, WeatherFormat
 from gridcast.workflows.ingest import FileSource, Ingested, append, ingest
@@ -52,13 +52,48 @@ def ingest_csv(folder: Path, rows: str) -> Ingested:
 def test_readings_from_an_impossible_time_are_rejected_and_kept(tmp_path: Path) -> None:
     done = ingest_csv(
         tmp_path,
-        "a,2099-01-01T00:00:00Z,1\na,1970-01-01T00:00:00Z,2\na,2024-06-01T20:00:00Z,3\na,2024-05-01T00:00:00Z,4\n",
+        "a,2024-06-01T01:00:01Z,1\na,1970-01-01T00:00:00Z,2\na,2024-06-01T01:00:00Z,3\na,2024-05-01T00:00:00Z,4\n",
     )
 
     assert done.rejected == {"time_out_of_range": 2}
     assert read_readings(tmp_path / "raw")["load_mw"].sort().to_list() == [3.0, 4.0]
     assert done.dead_letter is not None
-    assert "2099-01-01" in done.dead_letter.read_text()
+    assert "a,2024-06-01 01:00:01" in done.dead_letter.read_text()
+
+
+def ingest_weather(folder: Path, rows: str, *, holidays: str | None = None) -> Ingested:
+    (folder / "weather.csv").write_text("station_id,valid_time,temperature_c\n" + rows)
+    (folder / "holidays.csv").write_text(f"date,name\n{holidays}")
+    days = None if holidays is None else str(folder / "holidays.csv")
+    source = FileSource(None, str(folder / "weather.csv"), days, FileFormat(), WeatherFormat())
+    return ingest(folder / "raw", source=source, now=NOW, name="met")
+
+
+def test_weather_from_an_impossible_time_is_rejected_and_a_forecast_is_not(tmp_path: Path) -> None:
+    times = ["1989-12-31T23:00:00Z", "1990-01-01T00:00:00Z", "2025-06-02T00:00:00Z", "2025-06-02T00:00:01Z"]
+    done = ingest_weather(tmp_path, "".join(f"s,{time},{number}\n" for number, time in enumerate(times)))
+    assert done.rejected == {"time_out_of_range": 2}
+    assert read_weather(tmp_path / "raw")["temperature_c"].to_list() == [1.0, 2.0]
+    assert done.dead_letter is not None
+    assert "s,1989-12-31 23:00:00" in done.dead_letter.read_text()
+
+
+@pytest.mark.parametrize(
+    ("rows", "holidays", "told"),
+    [
+        ("s,2024-05-01T00:00:00Z,cold\n", None, r"weather\.csv: none of 1 rows could be used .*expected weather like"),
+        ("s,2099-01-01T00:00:00Z,1\n", None, r"weather\.csv: none of 1 rows could be used \(time_out_of_range: 1\)"),
+        ("s,2024-05-01T00:00:00Z,1\n", "soon,May Day\n", r"holidays\.csv: none of 1 rows .*expected holidays like"),
+    ],
+)
+def test_a_file_without_a_usable_row_changes_nothing(
+    tmp_path: Path, rows: str, holidays: str | None, told: str
+) -> None:
+    ingest_weather(tmp_path, "s,2024-05-01T00:00:00Z,11.5\n", holidays="2024-05-01,May Day\n")
+    with pytest.raises(GridcastError, match=told):
+        ingest_weather(tmp_path, rows, holidays=holidays)
+    assert read_weather(tmp_path / "raw")["temperature_c"].to_list() == [11.5]
+    assert read_holidays(tmp_path / "raw").height == 1
 
 
 def test_a_data_folder_holds_one_source(tmp_path: Path) -> None:
@@ -104,7 +139,7 @@ def test_each_batch_is_kept_before_the_source_hears_of_it_and_the_next_run_goes_
 
 
 def test_readings_of_impossible_times_are_rejected_batch_by_batch(tmp_path: Path) -> None:
-    source = Given([batch(0), batch(1, at=NOW + timedelta(days=2)), batch(2, at=datetime(1900, 1, 1, tzinfo=UTC))])
+    source = Given([batch(0), batch(1, at=NOW + timedelta(hours=2)), batch(2, at=datetime(1900, 1, 1, tzinfo=UTC))])
     done = append(tmp_path / "raw", source=source, name="iso", now=NOW)
     assert (done.readings, done.rejected) == (1, {"time_out_of_range": 2})
     assert done.dead_letter == tmp_path / "raw" / "dead_letter" / "iso-*.csv"

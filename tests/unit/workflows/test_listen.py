@@ -69,7 +69,7 @@ def run(*sources: Live, stop: threading.Event, until_idle: timedelta | None = SH
 
 def test_batches_land_in_order_and_are_acknowledged_once_they_are_kept(store: Store, tmp_path: Path) -> None:
     stop = threading.Event()
-    absurd = readings(9.0, start=NOW + timedelta(days=2))
+    absurd = readings(9.0, start=NOW + timedelta(hours=2))
     script = Script(
         stop,
         [
@@ -182,7 +182,7 @@ def test_a_source_has_one_listener_at_a_time(store: Store, tmp_path: Path) -> No
     script = Script(stop, [Batch.of(position="p")])
     listen([Live("scada", script, LogKeeper(store, tmp_path, "scada"))], stop=stop, clock=lambda: NOW, on_heard=second)
 
-    assert "another process listens to it" in refused[0]
+    assert "another process reads it" in refused[0]
 
 
 def test_the_sample_is_not_mixed_with_live_readings(store: Store, tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ folder whose lock is free was left behind by a process that died.
 """
 
 import fcntl
+import hashlib
 import itertools
 import os
 from dataclasses import dataclass, field
@@ -16,6 +17,8 @@ from gridcast.ingestion.atomic import sync_folder
 from gridcast.ingestion.connectors.files import name_and_ending
 
 _LOCK: Final = "lock"
+_NAME_BYTES: Final = 255
+"""Of a file's name, on every common file system."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -94,16 +97,26 @@ def move_aside(file: Path, *, folder: Path, reason: str | None = None) -> Path:
     folder.mkdir(exist_ok=True)
     stem, ending = name_and_ending(file.name)
     for number in itertools.count(1):
-        target = folder / (file.name if number == 1 else f"{stem}-{number}{ending}")
+        target = folder / (file.name if number == 1 else _name(stem, f"-{number}{ending}"))
         if target.exists() and not target.samefile(file):
             continue
         if reason is not None:
-            target.with_name(f"{target.name}.reason.txt").write_text(f"{reason}\n", "utf-8", "backslashreplace")
+            beside = target.with_name(_name(target.name, ".reason.txt"))
+            beside.write_text(f"{reason}\n", "utf-8", "backslashreplace")
         if _moved(file, target):
             break
     sync_folder(folder)
     _remove_empty(file.parent)
     return target
+
+
+def _name(start: str, end: str) -> str:
+    """`start` and `end`; where that is too long for a name, `start` is cut, and marked so that it stays unique."""
+    whole = os.fsencode(start)
+    if len(whole) + len(os.fsencode(end)) <= _NAME_BYTES:
+        return start + end
+    end = f"-{hashlib.blake2b(whole, digest_size=4).hexdigest()}{end}"
+    return whole[: _NAME_BYTES - len(os.fsencode(end))].decode(errors="ignore") + end
 
 
 def _moved(file: Path, target: Path) -> bool:

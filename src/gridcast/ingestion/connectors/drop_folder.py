@@ -133,14 +133,23 @@ class DropFolder:
         except GridcastError as error:
             if isinstance(error.__cause__, OSError) and not isinstance(error.__cause__, PermissionError):
                 raise
-            reason = str(error).replace(str(file), file.name)
-            row = (printable(file.name), None, UNREADABLE, printable(reason))
-            schema = READINGS if isinstance(self.file_format, FileFormat) else WEATHER
-            return Parsed(schema.to_frame(), pl.DataFrame([row], schema=DEAD_ROWS, orient="row")), reason
+            return self._unreadable(file, reason=str(error).replace(str(file), file.name))
+        except OSError:
+            raise
+        except (Exception, pl.exceptions.PanicException) as error:  # noqa: BLE001 - no file may block the folder
+            told = f"{type(error).__name__}: {error}".replace(str(file), file.name)
+            return self._unreadable(
+                file, reason=f"{file.name}: gridcast cannot read it ({told}); expected a file of readings. Tell us."
+            )
         if parsed.rows.height:
             return parsed, None
         counts = ", ".join(f"{reason}: {rows}" for reason, rows in parsed.dead["reason"].value_counts(sort=True).rows())
         return parsed, f"{file.name}: none of {parsed.dead.height} rows could be used ({counts})."
+
+    def _unreadable(self, file: Path, *, reason: str) -> tuple[Parsed, str]:
+        row = (printable(file.name), None, UNREADABLE, printable(reason))
+        schema = READINGS if isinstance(self.file_format, FileFormat) else WEATHER
+        return Parsed(schema.to_frame(), pl.DataFrame([row], schema=DEAD_ROWS, orient="row")), reason
 
     @contextlib.contextmanager
     def _disk_errors(self) -> Iterator[None]:

@@ -28,6 +28,7 @@ _ENERGY_UNITS: Final = {"72": True, "38": False}
 _ELECTRICITY: Final = frozenset({"", "0", "1", "2"})
 _CUMULATIVE: Final = frozenset({"1", "2", "3"})
 _LARGEST_POWER: Final = 12
+_MOST_DIGITS: Final = 9
 
 
 def channels_of(feed: Feed) -> pl.DataFrame:
@@ -78,7 +79,8 @@ def _why_not_load(fields: Fields) -> str | None:
 
 def _power_of_ten(fields: Fields) -> int | None:
     written = fields.get("powerOfTenMultiplier") or "0"
-    power = int(written) if written.removeprefix("-").isdecimal() else _LARGEST_POWER + 1
+    is_number = len(written) <= _MOST_DIGITS and written.removeprefix("-").isdecimal()
+    power = int(written) if is_number else _LARGEST_POWER + 1
     return power if abs(power) <= _LARGEST_POWER else None
 
 

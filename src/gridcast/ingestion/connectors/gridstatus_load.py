@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 import polars as pl
 
 from gridcast.domain.errors import GridcastError
+from gridcast.domain.tables import UTC_TIME
 from gridcast.ingestion.connectors.client_library import ask_library, load_library
 from gridcast.ingestion.connectors.fetched_until import FetchedUntil, next_start
 from gridcast.ingestion.connectors.http_client import HttpClient
@@ -22,7 +23,7 @@ _END: Final = "Interval End"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GridstatusLoad:
-    """A bounded source of readings, local day by local day from `start` to now.
+    """A bounded source of readings, local day by local day from `start` to now; every series has its own progress.
 
     `columns`: column of the library's table → series id. `interval`: length where the table does not tell it.
     `api_key`: for operators that ask for one (pjm).
@@ -41,19 +42,24 @@ class GridstatusLoad:
         operator, library = self._operator(), load_library("gridstatus", extra="iso")
         clock = ZoneInfo(operator.default_timezone)
         now, reached = self.clock(), FetchedUntil.read(position)
-        start = reached.times.get(self.iso, _midnight(self.start, clock))
+        first = reached.times.get(self.iso, _midnight(self.start, clock))
+        starts = {series_id: reached.times.get(series_id, first) for series_id in self.columns.values()}
+        start = min(starts.values())
         while start < now:
             day = start.astimezone(clock).date()
             end = min(_midnight(day + timedelta(days=1), clock), now)
             frame = self._ask(operator, library, day)
-            parsed = load_readings(frame, columns=self.columns, interval=self.interval, start=start, end=end)
-            onwards = next_start(parsed.rows, start=start, end=end, now=now)
-            if onwards > start:
-                reached = reached.moved(self.iso, to=onwards)
-                yield Batch.of(position=reached.text(), readings=parsed.rows, dead=parsed.dead)
-            if onwards < end:
+            parsed = load_readings(frame, columns=self.columns, interval=self.interval, starts=starts, end=end)
+            onwards = {
+                series_id: next_start(parsed.rows.filter(series_id=series_id), start=reached_by_it, end=end, now=now)
+                for series_id, reached_by_it in starts.items()
+            }
+            if onwards != starts:
+                starts = onwards
+                yield Batch.of(position=FetchedUntil(starts).text(), readings=parsed.rows, dead=parsed.dead)
+            if max(starts.values()) < end:
                 break
-            start = onwards
+            start = end
 
     def done(self, position: str) -> None:
         """Nothing to acknowledge."""
@@ -78,9 +84,9 @@ class GridstatusLoad:
 
 
 def load_readings(
-    frame: Any, *, columns: Mapping[str, str], interval: timedelta, start: datetime, end: datetime
+    frame: Any, *, columns: Mapping[str, str], interval: timedelta, starts: Mapping[str, datetime], end: datetime
 ) -> Parsed:
-    """READINGS with start ≤ valid time < end of what `get_load` gives; loads that are missing are DEAD_ROWS.
+    """READINGS with a series' start ≤ valid time < end of what `get_load` gives; missing loads are DEAD_ROWS.
 
     `frame`: pandas, `Interval Start` or `Time` with a time zone, perhaps `Interval End`, and loads in MW; None stands
     for no rows.
@@ -102,9 +108,10 @@ def load_readings(
     found = {series_id: loads(frame[name]) for name, series_id in columns.items()}
     numbers = pl.int_range(1, len(frame) + 1, eager=True)
     wide = pl.DataFrame({"row": numbers, "valid_time": times, "available_at": ends, **found})
-    asked = wide.filter(pl.col("valid_time").is_between(start, end, closed="left"))
-    rows = asked.unpivot(index=["row", "valid_time", "available_at"], variable_name="series_id", value_name="load_mw")
-    return parse_loads(rows, source="gridstatus")
+    rows = wide.unpivot(index=["row", "valid_time", "available_at"], variable_name="series_id", value_name="load_mw")
+    start = pl.col("series_id").replace_strict(starts, return_dtype=UTC_TIME)
+    asked = rows.filter(pl.col("valid_time").is_between(start, end, closed="left"))
+    return parse_loads(asked, source="gridstatus")
 
 
 def _midnight(day: date, clock: ZoneInfo) -> datetime:

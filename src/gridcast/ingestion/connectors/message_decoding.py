@@ -3,6 +3,7 @@
 import io
 import json
 import re
+import struct
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -16,17 +17,17 @@ import pyarrow as pa
 from fastavro.schema import SchemaParseException, UnknownType
 
 from gridcast.domain.errors import UsageError
+from gridcast.ingestion.tabular.timestamps import FURTHEST
 
 MAX_ROWS: Final = 100_000
 """Rows of one message."""
-
-FURTHEST: Final = 9e15
-"""Microseconds from 1970 (285 years) within which a time is taken for one."""
 
 _PER_MICROSECOND: Final = {"s": 1e-6, "ms": 1e-3, "us": 1.0, "ns": 1e3}
 _CONTAINER: Final = b"Obj\x01"
 _SINGLE_OBJECT: Final = b"\xc3\x01"
 _CONFLUENT: Final = b"\x00"
+_HEADER, _DICTIONARY_DATA, _COMPRESSION = 2, 1, 3
+"""Numbers of fields in Message, DictionaryBatch and RecordBatch of the Arrow IPC format."""
 _UNBOUNDED: Final = {"array", "map"}
 
 
@@ -93,15 +94,51 @@ def avro_records(content: bytes, *, schema: AvroSchema | None) -> Records:
 def arrow_columns(content: bytes, *, names: Collection[str]) -> dict[str, pl.Series] | Broken:
     """Those of the named columns that an Arrow IPC stream has: numbers, UTC times, local times, or text."""
     try:
-        with pa.ipc.open_stream(content) as stream:
-            table = stream.read_all()
+        if _has_compressed_bodies(content):
+            return Broken(None, "compressed_arrow", content)
+        table = _arrow(content)
         table.validate(full=True)
         if table.num_rows > MAX_ROWS:
             return Broken(None, "too_many_rows", content)
         found = {name: _plain(table.column(name)).alias(name) for name in names if name in table.column_names}
-    except (pa.ArrowException, OSError, ValueError, TypeError, OverflowError, KeyError):
+    except (pa.ArrowException, OSError, ValueError, TypeError, OverflowError, KeyError, struct.error):
         return Broken(None, "not_arrow", content)
     return found if found or table.num_rows == 0 else Broken(None, "no_known_column", content)
+
+
+def _arrow(content: bytes) -> Any:
+    """The table in a stream, of which no more is read than tells that it has too many rows."""
+    batches, rows = [], 0
+    with pa.ipc.open_stream(content) as stream:
+        for batch in stream:
+            batches.append(batch)
+            rows += batch.num_rows
+            if rows > MAX_ROWS:
+                break
+        return pa.Table.from_batches(batches, schema=stream.schema)
+
+
+def _has_compressed_bodies(content: bytes) -> bool:
+    """Whether what an Arrow stream holds is packed, told from its metadata alone."""
+    for message in pa.ipc.MessageReader.open_stream(content):
+        metadata = message.metadata.to_pybytes()
+        header = _part(metadata, struct.unpack_from("<I", metadata)[0], field=_HEADER)
+        batch = _part(metadata, header, field=_DICTIONARY_DATA) if message.type == "dictionary" else header
+        if message.type in {"dictionary", "record batch"} and _part(metadata, batch, field=_COMPRESSION) is not None:
+            return True
+    return False
+
+
+def _part(metadata: bytes, table: int | None, *, field: int) -> int | None:
+    """Where in a flatbuffer the table is that a field of another one refers to; None where the field is not set."""
+    if table is None:
+        return None
+    fields = table - struct.unpack_from("<i", metadata, table)[0]
+    at = 4 + 2 * field
+    offset = (
+        struct.unpack_from("<H", metadata, fields + at)[0] if at < struct.unpack_from("<H", metadata, fields)[0] else 0
+    )
+    return table + offset + struct.unpack_from("<I", metadata, table + offset)[0] if offset else None
 
 
 def _plain(column: Any) -> pl.Series:

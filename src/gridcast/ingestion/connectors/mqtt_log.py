@@ -8,6 +8,7 @@ import queue
 import ssl
 import threading
 import time
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -71,6 +72,7 @@ class MqttSource:
         self._waiting: dict[str, int] = {}
         self._connections = 0
         self._kept: dict[str, None] = {}
+        self._handed_over: deque[str] = deque(maxlen=2 * topic.max_unacknowledged)
         self._is_subscribed = threading.Event()
         self._refusal: str | None = None
         self._away_since: float | None = time.monotonic()
@@ -81,14 +83,17 @@ class MqttSource:
         self._client.on_message = self._on_message
 
     def batches(self, position: str | None) -> Iterator[Batch]:
-        """Blocks of messages; a block's position names its messages, which the broker may send again.
+        """Blocks of messages; a block's position names its messages and those before it that may come again.
 
         The first block, without rows, says that the subscription is there.
 
         Raises:
             GridcastError: the broker stays away or refuses.
         """
-        self._remember([] if position is None else json.loads(position))
+        before, last = _marks(position)
+        self._remember(before + last)
+        self._handed_over.clear()
+        self._handed_over.extend(before + last)
         self._connect()
         self._client.loop_start()
         try:
@@ -97,19 +102,19 @@ class MqttSource:
                 self._require_connection()
                 if self._is_subscribed.is_set() and not is_told:
                     is_told = True
-                    yield Batch.of(position=json.dumps(list(self._kept)))
+                    yield Batch.of(position=self._position([]))
                 messages = self._arrivals()
                 if messages:
                     rows, dead = read_messages([self._message(each) for each in messages], payload=self._topic.payload)
                     marks = [_mark(each) for each in messages if each.qos]
-                    yield Batch.of(position=json.dumps(marks), readings=rows, dead=dead)
+                    yield Batch.of(position=self._position(marks), readings=rows, dead=dead)
         finally:
             self._client.disconnect()
             self._client.loop_stop()
 
     def done(self, position: str) -> None:
         """Acknowledge the messages of the batch."""
-        marks = json.loads(position)
+        _, marks = _marks(position)
         self._remember(marks)
         for mark in marks:
             if self._waiting.pop(mark, None) == self._connections:
@@ -129,7 +134,15 @@ class MqttSource:
     def _message(self, message: MQTTMessage) -> Message:
         return Message(bytes(message.payload), _series_name(message.topic, pattern=self._topic.topic), message.topic)
 
+    def _position(self, marks: list[str]) -> str:
+        """Names the messages of a block, and as many before them as the broker may not know to be kept."""
+        position = json.dumps({"before": list(self._handed_over), "last": marks})
+        self._handed_over.extend(marks)
+        return position
+
     def _remember(self, marks: list[str]) -> None:
+        for mark in marks:
+            self._kept.pop(mark, None)
         self._kept |= dict.fromkeys(marks)
         for mark in list(self._kept)[: max(0, len(self._kept) - _REMEMBERED)]:
             del self._kept[mark]
@@ -266,6 +279,12 @@ def _mark(message: MQTTMessage) -> str:
     """Number and content of a message: what the broker sends again has the same."""
     content = hashlib.blake2b(message.topic.encode() + b"\0" + message.payload, digest_size=8)
     return f"{message.mid}:{content.hexdigest()}"
+
+
+def _marks(position: str | None) -> tuple[list[str], list[str]]:
+    """Marks of the messages before the last block, and of its own."""
+    read = [] if position is None else json.loads(position)
+    return ([], read) if isinstance(read, list) else (read["before"], read["last"])
 
 
 def _number(mark: str) -> int:

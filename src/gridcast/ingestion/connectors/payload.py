@@ -13,7 +13,6 @@ import polars as pl
 from gridcast.domain.errors import UsageError
 from gridcast.domain.tables import READINGS, UTC_TIME
 from gridcast.ingestion.connectors.message_decoding import (
-    FURTHEST,
     AvroSchema,
     Broken,
     Records,
@@ -24,7 +23,7 @@ from gridcast.ingestion.connectors.message_decoding import (
 from gridcast.ingestion.tabular.columns import DEAD_ROWS, ROW, Parsed, dead_rows, parse_columns
 from gridcast.ingestion.tabular.csv_rows import printable
 from gridcast.ingestion.tabular.formats import FileFormat, Layout, readings_layout
-from gridcast.ingestion.tabular.timestamps import WITHOUT_OFFSET, NoTimeZoneError
+from gridcast.ingestion.tabular.timestamps import FURTHEST, WITHOUT_OFFSET, NoTimeZoneError
 
 Encoding: TypeAlias = Literal["json", "avro", "arrow"]
 TimeUnit: TypeAlias = Literal["s", "ms", "us"]

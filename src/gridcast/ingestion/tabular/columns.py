@@ -8,13 +8,15 @@ import polars as pl
 
 from gridcast.domain.errors import GridcastError
 from gridcast.ingestion.tabular.formats import Layout, TextFormat
-from gridcast.ingestion.tabular.timestamps import to_utc
+from gridcast.ingestion.tabular.timestamps import to_utc, within_reach
 
 ROW: Final = "\0row"
 """Column with the number of a row; no header can hold this name."""
 DEAD_ROWS: Final = pl.Schema({"source": pl.String(), "row": pl.Int64(), "reason": pl.String(), "raw": pl.String()})
 """Rows that could not be read: file name, row (1 is the line below the header), reason, the row's text, shortened."""
 _RAW_CHARACTERS: Final = 1000
+_SPELLABLE: Final = 8e18
+"""Microseconds from 1970; a timestamp or date further off has no text."""
 _GROUPS: Final = {None: "[^\\s\\S]", ",": ",", ".": r"\.", " ": r"[\s]", "'": "['’]"}
 """What may stand between groups of digits, as patterns; None: nothing."""
 
@@ -76,7 +78,7 @@ def parse_columns(table: pl.DataFrame, *, layout: Layout, source: str, stem: str
 
 def dead_rows(table: pl.DataFrame, reasons: pl.Series, *, source: str, separator: str = ",") -> pl.DataFrame:
     """DEAD_ROWS for rows of a file (numbered by ROW) and the reason of each."""
-    texts = [pl.col(name).cast(pl.String).fill_null("") for name in table.columns if name != ROW]
+    texts = [_text(table[name]).fill_null("") for name in table.columns if name != ROW]
     raw = pl.concat_str(texts, separator=separator)
     short = pl.when(raw.str.len_chars() <= _RAW_CHARACTERS).then(raw).otherwise(raw.str.head(_RAW_CHARACTERS - 1) + "…")
     return table.select(
@@ -98,11 +100,20 @@ def shortened(text: str) -> str:
     return text if len(text) <= _RAW_CHARACTERS else f"{text[: _RAW_CHARACTERS - 1]}…"
 
 
+def _text(column: pl.Series) -> pl.Series:
+    """A column as text; a timestamp or date that has none, and a length of time, as its number."""
+    if isinstance(column.dtype, pl.Duration):
+        return column.to_physical().cast(pl.String)
+    if not isinstance(column.dtype, pl.Datetime | pl.Date):
+        return column.cast(pl.String)
+    return within_reach(column, furthest=_SPELLABLE).cast(pl.String).fill_null(column.to_physical().cast(pl.String))
+
+
 def _identity(table: pl.DataFrame, *, layout: Layout, stem: str) -> pl.Series:
     if layout.identity is None:
         return pl.repeat(stem, table.height, dtype=pl.String, eager=True)
-    written = pl.col(layout.identity).cast(pl.String).str.strip_chars()
-    return table.select(pl.when(written != "").then(written)).to_series()
+    written = _text(table[layout.identity]).str.strip_chars()
+    return written.set(written == "", None)
 
 
 def _number(layout: Layout, *, is_text: bool) -> tuple[pl.Expr, pl.Expr]:

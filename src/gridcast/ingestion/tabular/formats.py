@@ -28,7 +28,7 @@ class TextFormat:
     1.234,5. `encoding`: of the file; None: it is recognised.
 
     Raises:
-        UsageError: the zone, the interval, the separators or the encoding cannot be used.
+        UsageError: the zone, the interval, the time format, the separators or the encoding cannot be used.
     """
 
     interval: timedelta = timedelta(hours=1)
@@ -54,6 +54,8 @@ class TextFormat:
                 f"file format: thousands {self.thousands!r} cannot be used beside the decimal mark "
                 f"{self.decimal_mark!r}; expected another one of {THOUSANDS}."
             )
+        if self.time_format is not None:
+            _require_time_format(self.time_format)
         if self.encoding is not None and not _is_encoding(self.encoding):
             raise UsageError(
                 f"file format: encoding {self.encoding!r} is unknown; expected for example 'utf-8' or 'windows-1252'."
@@ -167,6 +169,17 @@ def weather_layout(weather_format: WeatherFormat) -> Layout:
         noun="temperature",
         text=weather_format.text,
     )
+
+
+def _require_time_format(pattern: str) -> None:
+    try:
+        pl.Series(["2024-01-31"]).str.to_datetime(pattern, strict=False)
+    except pl.exceptions.PolarsError as error:
+        told = str(error).partition("\n")[0].rstrip(".")
+        raise UsageError(
+            f"file format: time_format {pattern!r} cannot be used ({told}); expected a pattern such as "
+            "'%d/%m/%Y %H:%M', or '%d/%m/%Y %I:%M %p' for a clock of 12 hours."
+        ) from error
 
 
 def _is_encoding(name: str) -> bool:

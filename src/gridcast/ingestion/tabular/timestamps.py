@@ -12,6 +12,11 @@ UNPARSABLE: Final = "unparsable_time"
 NONEXISTENT: Final = "nonexistent_local_time"
 WITHOUT_OFFSET: Final = "time_without_offset"
 
+FURTHEST: Final = 9e15
+"""Microseconds from 1970 (285 years) within which a time is taken for one."""
+
+_PER_MICROSECOND: Final = {"ms": 1e-3, "us": 1.0, "ns": 1e3}
+_DAYS_PER_MICROSECOND: Final = 1 / 86_400e6
 _ISO: Final = (
     r"^(?P<date>\d{4}-\d{2}-\d{2})(?:[T ](?P<time>\d{2}:\d{2}(?::\d{2}(?:\.\d{1,6})?)?))?"
     r" ?(?P<sign>[Zz+-])?(?P<hours>\d{2})?:?(?P<minutes>\d{2})?$"
@@ -54,15 +59,26 @@ def to_utc(times: pl.Series, *, series: pl.Series | None, text: TextFormat, wher
     return judged.select("time", reason.otherwise(None).alias("reason"))
 
 
+def within_reach(times: pl.Series, *, furthest: float = FURTHEST) -> pl.Series:
+    """The same timestamps or dates, null where they are more than `furthest` microseconds from 1970."""
+    kind = times.dtype
+    per_microsecond = _PER_MICROSECOND[kind.time_unit] if isinstance(kind, pl.Datetime) else _DAYS_PER_MICROSECOND
+    is_near = (times.to_physical().cast(pl.Float64) / per_microsecond).is_between(-furthest, furthest)
+    return times.set(~is_near, None)
+
+
 def _stamps(times: pl.Series, *, text: TextFormat, where: str) -> pl.DataFrame:
     """`stamp`: the time as written, without a zone; `offset`: from UTC, null where none is written."""
     kind = times.dtype
     if isinstance(kind, pl.Datetime) and kind.time_zone is not None:
-        stamp = times.dt.convert_time_zone("UTC").dt.replace_time_zone(None).cast(_NAIVE)
+        stamp = within_reach(times).dt.convert_time_zone("UTC").dt.replace_time_zone(None).cast(_NAIVE)
         return pl.DataFrame({"stamp": stamp, "offset": pl.zeros(len(stamp), eager=True).cast(pl.Duration("us"))})
     if isinstance(kind, pl.Datetime | pl.Date):
         return pl.DataFrame(
-            {"stamp": times.cast(_NAIVE), "offset": pl.repeat(None, len(times), dtype=pl.Duration("us"), eager=True)}
+            {
+                "stamp": within_reach(times).cast(_NAIVE),
+                "offset": pl.repeat(None, len(times), dtype=pl.Duration("us"), eager=True),
+            }
         )
     if kind != pl.String:
         raise GridcastError(f"{where}: holds {kind}; expected timestamps, or text such as '2024-01-31T13:00:00+01:00'.")

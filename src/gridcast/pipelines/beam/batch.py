@@ -21,7 +21,7 @@ def run_batch(job: BatchJob) -> dict[str, int]:
     """Clean every block of `job.raw` into `job.staging`: readings by month, quality counts, removed rows.
 
     Counts and removed rows are one Parquet file each, `counts.parquet` and `removed.parquet`. No step but the gathering
-    of sums, counts and removed rows moves data between workers, so memory holds one block at a time.
+    of sums, counts and removed rows moves data between workers: memory holds one block, and these.
 
     Returns:
         What the transforms counted.

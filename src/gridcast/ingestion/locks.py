@@ -1,0 +1,65 @@
+"""Locks of the raw folder: between processes and threads, and gone with the process that holds one."""
+
+import contextlib
+import fcntl
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO
+
+from gridcast.domain.errors import GridcastError
+from gridcast.ingestion.atomic import disk_error
+
+
+class SourceInUseError(GridcastError):
+    """Another process reads this source into the same data folder."""
+
+
+@contextlib.contextmanager
+def writing(directory: Path) -> Iterator[None]:
+    """Wait for whoever writes to the raw folder `directory`, then keep the others waiting.
+
+    Raises:
+        GridcastError: the folder cannot be written to.
+    """
+    with _opened(directory, "raw-folder") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+@contextlib.contextmanager
+def archiving(directory: Path, *, source: str) -> Iterator[None]:
+    """Likewise, for whoever takes a live source's readings from the store's log to the raw folder."""
+    with _opened(directory, f"{source}-archive") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+@contextlib.contextmanager
+def reading_alone(directory: Path, *, source: str) -> Iterator[None]:
+    """Be the one who reads `source` into `directory`: two would take turns in moving one position.
+
+    Raises:
+        GridcastError: the folder cannot be written to.
+        SourceInUseError: another process does.
+    """
+    with _opened(directory, source) as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise SourceInUseError(
+                f"source {source!r}: another process reads it; expected one at a time for each source of a data "
+                'folder. Let it end or stop it (it may be a "gridcast listen"), or choose other sources with --source.'
+            ) from error
+        yield
+
+
+@contextlib.contextmanager
+def _opened(directory: Path, name: str) -> Iterator[IO[str]]:
+    path = directory / "locks" / f"{name}.lock"
+    with contextlib.ExitStack() as stack:
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            lock = stack.enter_context(path.open("a", encoding="utf-8"))
+        except OSError as error:
+            raise disk_error(error, path) from error
+        yield lock
