@@ -1,7 +1,6 @@
 """The tree of series from a CSV file, and what is said about a file that holds none."""
 
 import re
-import time
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -261,9 +260,6 @@ def large_tree(directory: Path) -> Path:
     return written(directory, HEADER, "grid,system,,Europe/London,,,", *rows, *meters)
 
 
-def test_ten_thousand_meters_are_read_in_less_than_a_second(tmp_path: Path) -> None:
-    path = large_tree(tmp_path)
-    began = time.process_time()
-    tree: Hierarchy = read_hierarchy(path)
-    assert time.process_time() - began < 1
+def test_ten_thousand_meters_are_one_tree(tmp_path: Path) -> None:
+    tree: Hierarchy = read_hierarchy(large_tree(tmp_path))
     assert len(tree.leaves) == 10_000
