@@ -100,5 +100,13 @@ class OfKind:
         return own
 
 
+def unreadable_position(position: str, *, owner: str) -> GridcastError:
+    """What to raise for a position that its `owner` cannot have written."""
+    return GridcastError(
+        f"position {position!r} of {owner} cannot be read; expected one that it wrote. Give the source another name in "
+        "the settings to read it anew."
+    )
+
+
 def _rows(frame: pl.DataFrame | None, schema: pl.Schema) -> pl.DataFrame:
     return schema.to_frame() if frame is None else frame

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import polars as pl
 
-from gridcast.domain.errors import GridcastError
+from gridcast.ingestion.source import unreadable_position
 
 SETTLED_AFTER = timedelta(days=3)
 """So long after an interval its load is still waited for; what comes later is not asked for again."""
@@ -30,10 +30,7 @@ class FetchedUntil:
             kept = {} if position is None else json.loads(position)
             return cls({str(name): datetime.fromisoformat(time) for name, time in kept.items()})
         except (ValueError, TypeError, AttributeError) as error:
-            raise GridcastError(
-                f"position {position!r} cannot be read ({error!r}); expected one that the source wrote. Give the "
-                "source another name in the settings to read it anew."
-            ) from error
+            raise unreadable_position(str(position), owner="the source") from error
 
     def text(self) -> str:
         """As a position."""

@@ -14,7 +14,7 @@ from gridcast.domain.errors import GridcastError
 from gridcast.domain.tables import READINGS, UTC_TIME
 from gridcast.ingestion.connectors.green_button_channels import FORWARD, NET, REVERSE, channels_of
 from gridcast.ingestion.connectors.green_button_feed import Feed, read_feed
-from gridcast.ingestion.source import Batch
+from gridcast.ingestion.source import Batch, unreadable_position
 from gridcast.ingestion.tabular.columns import DEAD_ROWS, Parsed
 
 Flow = Literal["net", "forward", "reverse"]
@@ -183,8 +183,5 @@ def _read_position(position: str) -> dict[str, str]:
     except ValueError:
         read = None
     if not isinstance(read, dict):
-        raise GridcastError(
-            f"position {position!r} of Green Button cannot be read; expected one that it wrote. Give the source "
-            "another name in the settings to read it anew."
-        )
+        raise unreadable_position(position, owner="Green Button")
     return read

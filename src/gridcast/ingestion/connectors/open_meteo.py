@@ -8,10 +8,9 @@ from typing import Final
 
 import polars as pl
 
-from gridcast.domain.errors import GridcastError
 from gridcast.ingestion.connectors.http_client import HttpClient
 from gridcast.ingestion.connectors.open_meteo_answer import HOURLY, INTERVALS, QUARTER_HOURLY, read_answer
-from gridcast.ingestion.source import Batch
+from gridcast.ingestion.source import Batch, unreadable_position
 from gridcast.ingestion.tabular.columns import Parsed
 
 _TEMPERATURE: Final = "temperature_2m"
@@ -142,10 +141,7 @@ class _State:
                 None if kept["recent"] is None else datetime.fromisoformat(kept["recent"]),
             )
         except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise GridcastError(
-                f"position {position!r} of Open-Meteo cannot be read ({error!r}); expected one that it wrote. Give the "
-                "source another name in the settings to read it anew."
-            ) from error
+            raise unreadable_position(position, owner="Open-Meteo") from error
 
     def text(self) -> str:
         return json.dumps(
