@@ -9,6 +9,7 @@ import numpy.typing as npt
 import polars as pl
 
 Times = npt.NDArray[np.datetime64]
+Days = npt.NDArray[np.datetime64]
 Offsets = npt.NDArray[np.timedelta64]
 
 MICROSECONDS_PER_HOUR = 3_600_000_000
@@ -88,6 +89,20 @@ def same_wall_time_days_before(times: Times, *, days: int, time_zone: str) -> Ti
     result = plain.copy()
     result[changed] = _utc_of_wall(plain[changed] + offset[changed], time_zone=time_zone)
     return result
+
+
+def bridge_days(dates: Days, *, holidays: Days) -> npt.NDArray[np.bool_]:
+    """Whether each local day is a working day between a holiday and a weekend or another holiday, shape of `dates`.
+
+    Working days are Monday to Friday, but for holidays. Both are datetime64[D].
+
+    >>> ascension = np.array(["2024-05-09"], dtype="datetime64[D]")  # a Thursday
+    >>> bridge_days(np.array(["2024-05-08", "2024-05-10"], dtype="datetime64[D]"), holidays=ascension)
+    array([False,  True])
+    """
+    off_before, off, off_after = (~np.is_busday(dates + step * DAY, holidays=holidays) for step in (-1, 0, 1))
+    bridges: npt.NDArray[np.bool_] = off_before & ~off & off_after
+    return bridges
 
 
 def lag_positions(times: Times, *, days: int, interval: timedelta, time_zone: str) -> npt.NDArray[np.int32]:

@@ -26,6 +26,17 @@ class Quality(enum.StrEnum):
     """Never arrived and could not be estimated; the load is null."""
 
 
+class DayKind(enum.StrEnum):
+    """What makes a local day special."""
+
+    HOLIDAY = "holiday"
+    """People have it off."""
+    BRIDGE = "bridge"
+    """A working day between a holiday and a weekend or another holiday."""
+    EVENT = "event"
+    """Something happens that comes once: a final, a strike, an election."""
+
+
 class Layer(enum.StrEnum):
     """Who speaks: the model, the model made coherent over the hierarchy, or an operator."""
 
@@ -78,6 +89,12 @@ WEATHER: Final = pl.Schema(
 HOLIDAYS: Final = pl.Schema({"date": pl.Date(), "name": pl.String()})
 """Local calendar days that people treat as holidays."""
 
+EVENTS: Final = pl.Schema({"start": pl.Date(), "end": pl.Date(), "name": pl.String(), "series": pl.String()})
+"""One-off events on the local days start ≤ day ≤ end, of the series whose id fits the pattern `series`."""
+
+SPECIAL_DAYS: Final = pl.Schema({"date": pl.Date(), "name": pl.String(), "kind": pl.String(), "series_id": pl.String()})
+"""Local days with a holiday or a one-off event (`DayKind`); without a `series_id` it is every series' day."""
+
 FORECASTS: Final = pl.Schema(
     {
         "series_id": pl.String(),
@@ -90,6 +107,24 @@ FORECASTS: Final = pl.Schema(
     }
 )
 """One row per series, issue time, interval and layer; quantiles in MW; `degraded_because` is '' at full strength."""
+
+EXPLANATIONS: Final = pl.Schema(
+    {
+        "series_id": pl.String(),
+        "issue_time": UTC_TIME,
+        "reference_issue_time": UTC_TIME,
+        "model_version": pl.String(),
+        "valid_time": UTC_TIME,
+        "reference_valid_time": UTC_TIME,
+        "quantity": pl.String(),
+        "input_group": pl.String(),
+        "contribution_mw": pl.Float64(),
+        "forecast_mw": pl.Float64(),
+        "reference_mw": pl.Float64(),
+    }
+)
+"""What moved a forecast: per series, interval and quantity (`p50`, `width_80`) what each group of inputs contributes.
+Contributions add up to `forecast_mw` − `reference_mw`."""
 
 
 def earliest(times: pl.Series) -> datetime:

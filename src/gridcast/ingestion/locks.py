@@ -1,4 +1,4 @@
-"""Locks of the raw folder: between processes and threads, and gone with the process that holds one."""
+"""Locks of folders: between processes and threads, and gone with the process that holds one."""
 
 import contextlib
 import fcntl
@@ -49,6 +49,24 @@ def reading_alone(directory: Path, *, source: str) -> Iterator[None]:
             raise SourceInUseError(
                 f"source {source!r}: another process reads it; expected one at a time for each source of a data "
                 'folder. Let it end or stop it (it may be a "gridcast listen"), or choose other sources with --source.'
+            ) from error
+        yield
+
+
+@contextlib.contextmanager
+def tuning_alone(directory: Path) -> Iterator[None]:
+    """Be the one who searches settings in `directory`.
+
+    Raises:
+        GridcastError: another process does, or the folder cannot be written to.
+    """
+    with _opened(directory, "tuning") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise GridcastError(
+                f"{directory}: another process tunes here; expected one at a time. Let it end, or stop it: the trials "
+                "it has made are kept."
             ) from error
         yield
 

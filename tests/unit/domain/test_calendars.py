@@ -8,7 +8,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gridcast.domain.calendars import lag_positions, local_clock, local_wall_times, same_wall_time_days_before
+from gridcast.domain.calendars import (
+    bridge_days,
+    lag_positions,
+    local_clock,
+    local_wall_times,
+    same_wall_time_days_before,
+)
 
 ZONES = ("Europe/London", "America/New_York", "Australia/Melbourne", "Asia/Kolkata")
 HOUR = timedelta(hours=1)
@@ -123,3 +129,44 @@ def test_every_lag_lies_in_the_past_and_keeps_its_wall_time_outside_the_gap(zone
     hour = local_clock(grid, time_zone=zone).hour_of_day
     same = hour[known] == hour[lag[known]]
     assert (~same).sum() <= 1
+
+
+def days_of(year: int) -> np.ndarray:
+    return np.arange(f"{year}-01-01", f"{year + 1}-01-01", dtype="datetime64[D]")
+
+
+@pytest.mark.parametrize(
+    ("year", "holidays", "bridges"),
+    [
+        pytest.param(
+            2024,
+            ["01-01", "03-29", "04-01", "05-01", "05-09", "05-20", "10-03", "12-25", "12-26"],
+            ["05-10", "10-04", "12-27"],
+            id="Germany 2024: the Fridays after Ascension, Unity Day and the second day of Christmas",
+        ),
+        pytest.param(
+            2025,
+            ["01-01", "04-18", "04-21", "05-01", "05-29", "06-09", "10-03", "12-25", "12-26"],
+            ["05-02", "05-30"],
+            id="Germany 2025: after Labour Day and Ascension; 2 January, a Thursday, is not enclosed",
+        ),
+        pytest.param(2018, ["12-25", "12-26", "01-01"], ["12-24", "12-31"], id="Mondays before a Tuesday holiday"),
+        pytest.param(2023, ["12-25", "12-26", "12-28"], ["12-27", "12-29"], id="a day between two holidays"),
+        pytest.param(2022, ["12-25", "12-31", "01-01"], [], id="holidays on a weekend bridge nothing"),
+    ],
+)
+def test_bridge_days_lie_between_a_holiday_and_a_weekend_or_another_holiday(
+    year: int, holidays: list[str], bridges: list[str]
+) -> None:
+    days = days_of(year)
+    off = [f"{year}-{each}" for each in holidays] + [f"{year + 1}-01-01"]
+    found = days[bridge_days(days, holidays=np.array(off, dtype="datetime64[D]"))]
+    assert found.astype(str).tolist() == [f"{year}-{each}" for each in bridges]
+
+
+@given(st.sets(st.integers(0, 27), max_size=9))
+def test_a_bridge_day_is_worked_and_both_its_neighbours_are_not(holidays: set[int]) -> None:
+    days = np.datetime64("2024-01-01") + np.arange(28)  # the first is a Monday
+    off = {each for each in range(-1, 29) if each % 7 > 4} | holidays
+    expected = [day not in off and {day - 1, day + 1} <= off for day in range(28)]
+    assert bridge_days(days, holidays=days[sorted(holidays)]).tolist() == expected

@@ -54,8 +54,8 @@ def test_an_empty_file_stands_for_the_defaults(path: Path, text: str) -> None:
     [
         pytest.param(
             "# first\n\ninterva: PT1H\n",
-            "c.yaml:3: unknown key 'interva'; accepted here are beam, hierarchy, interval, quality, sources, stream, "
-            "upsample. Did you mean 'interval'?",
+            "c.yaml:3: unknown key 'interva'; accepted here are beam, calendar, hierarchy, interval, quality, sources, "
+            "stream, upsample. Did you mean 'interval'?",
             id="at the top",
         ),
         pytest.param(
@@ -144,7 +144,7 @@ def test_an_impossible_value_of_the_app_is_refused_on_its_line(path: Path, text:
         ("interval: [1]\n", "c.yaml:1: interval: got [1]; expected an ISO 8601 duration such as PT15M, PT1H"),
         (
             "sources:\n  a:\n    kind: files\n    readings: [a.csv]\n",
-            "c.yaml:4: sources.a.readings: got ['a.csv']; input should be a valid string",
+            "c.yaml:4: sources.a.readings: got ['a.csv']; expected a text, in quotes if need be",
         ),
         ("\nbeam: 3\n", "c.yaml:2: beam: got 3; expected keys and values below it; leave it out for its defaults."),
         ("quality:\n", "c.yaml:1: quality: got None; expected keys and values below it; leave it out for its def"),
