@@ -1,9 +1,12 @@
-"""Rolling origins: the moments in the past at which a forecast is issued again to be judged."""
+"""Rolling origins: the moments in the past at which a forecast is issued, or a model trained, again to be judged."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, time, timedelta
+from itertools import groupby
+from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
-from gridcast.domain.errors import GridcastError
+from gridcast.domain.errors import GridcastError, UsageError
 
 
 def daily_origins(
@@ -33,6 +36,34 @@ def daily_origins(
             f"of {horizon}; ask for more days or a shorter horizon."
         )
     return origins
+
+
+class Fold(NamedTuple):
+    """A stretch of origins that one training serves."""
+
+    train_until: datetime
+    """Exclusive end of what the model may have seen, UTC: the first of its origins."""
+    origins: tuple[datetime, ...]
+    """Ascending."""
+
+
+def refit_schedule(origins: Sequence[datetime], *, every: timedelta, time_zone: str) -> tuple[Fold, ...]:
+    """The folds of ascending `origins`, each of which begins `every` so many local days after the one before it.
+
+    Days are counted on the calendar of `time_zone` from the first origin on, so a clock change moves no fold. A fold
+    without an origin is left out.
+
+    Raises:
+        UsageError: `every` is not a whole, positive number of days.
+    """
+    days, rest = divmod(every, timedelta(days=1))
+    if rest or days < 1:
+        raise UsageError(f"a model is to be trained again every {every}; expected whole days, such as P28D.")
+    zone = ZoneInfo(time_zone)
+    dates = [each.astimezone(zone).date() for each in origins]
+    numbered = zip(((each - dates[0]).days // days for each in dates), origins, strict=True)
+    parts = [tuple(origin for _, origin in part) for _, part in groupby(numbered, key=lambda each: each[0])]
+    return tuple(Fold(part[0], part) for part in parts)
 
 
 def _require(observed_until: datetime, *, days: int, horizon: timedelta, local_hour: int) -> None:

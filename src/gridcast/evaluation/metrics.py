@@ -5,7 +5,6 @@ a NaN forecast of an observed point makes it NaN too, so a gap in our own output
 """
 
 from collections.abc import Sequence
-from datetime import timedelta
 from typing import NamedTuple
 
 import numpy as np
@@ -30,13 +29,6 @@ class BandScore(NamedTuple):
     width_mw: float
 
 
-class PeakErrors(NamedTuple):
-    """Mean absolute error of the daily peak: its size in MW and its time in hours."""
-
-    size_mw: float
-    hours: float
-
-
 def observed(actual: Floats) -> Observed:
     """The number of points with an actual, and the share without; an empty array counts as all missing."""
     n = int(np.isfinite(actual).sum())
@@ -50,11 +42,6 @@ def mae(actual: Floats, forecast: Floats) -> float:
     15.0
     """
     return _mean(np.abs(_errors(actual, forecast)))
-
-
-def rmse(actual: Floats, forecast: Floats) -> float:
-    """Root of the mean squared error, MW."""
-    return float(np.sqrt(_mean(_errors(actual, forecast) ** 2)))
 
 
 def bias(actual: Floats, forecast: Floats) -> float:
@@ -83,8 +70,12 @@ def mase(actual: Floats, forecast: Floats, *, scale_mw: float) -> float:
 
 
 def seasonal_scale(history: Floats, *, season: int) -> float:
-    """Mean absolute change over one season of `history` (time,), MW; `season` is a week in intervals."""
-    return mae(history[season:], history[:-season])
+    """Mean absolute change over one season of `history` (time,), MW; `season` is a week in intervals.
+
+    Pairs with a missing load are left out; NaN if there is no other.
+    """
+    change = np.abs(history[season:] - history[:-season])
+    return _mean(change[np.isfinite(change)])
 
 
 def pinball(actual: Floats, quantiles: Floats, *, levels: Sequence[float] = QUANTILE_LEVELS) -> Floats:
@@ -125,19 +116,6 @@ def band_score(actual: Floats, *, lower: Floats, upper: Floats) -> BandScore:
     below, above = _errors(actual, lower), _errors(actual, upper)
     inside = np.where(np.isnan(below + above), np.nan, (below <= 0.0) & (above >= 0.0))
     return BandScore(_mean(inside), _mean(above - below))
-
-
-def peak_errors(actual: Floats, forecast: Floats, *, interval: timedelta) -> PeakErrors:
-    """Size and time error of the daily peak; both arrays (day, interval). Days with a NaN actual are left out.
-
-    The first of equal maxima is the peak.
-    """
-    if actual.shape != forecast.shape:
-        raise ValueError(f"forecast has shape {forecast.shape}; expected {actual.shape} like the actual.")
-    days = np.isfinite(actual).all(axis=1)
-    actual, forecast = actual[days], forecast[days]
-    shift = np.abs(forecast.argmax(axis=1) - actual.argmax(axis=1)) * (interval / timedelta(hours=1))
-    return PeakErrors(_mean(np.abs(forecast.max(axis=1) - actual.max(axis=1))), _mean(shift))
 
 
 def skill(loss: float, *, reference: float) -> float:

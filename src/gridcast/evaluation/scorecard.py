@@ -2,12 +2,17 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
+from typing import Final
 
 import polars as pl
 
-from gridcast.domain.quantiles import BANDS, QUANTILE_COLUMNS, QUANTILE_LEVELS
-from gridcast.evaluation.metrics import crps_weights
-from gridcast.evaluation.scored import KEYS, LINEAR, MODEL, NAIVE, in_reading_order, scored_points
+from gridcast.domain.dimensions import Dimension
+from gridcast.domain.quantiles import BANDS, QUANTILE_COLUMNS
+from gridcast.evaluation.dimensions import SeriesFacts, with_dimensions
+from gridcast.evaluation.scored import KEYS, LINEAR, MODEL, NAIVE, in_reading_order, scored_points, with_losses
+
+ALL: Final = "all"
+"""Dimension and value of everything pooled."""
 
 
 def scorecard(
@@ -23,22 +28,32 @@ def scorecard(
     Raises:
         ValueError: the frame is not a scored frame.
     """
-    points = _with_losses(scored_points(frame, by=by), scales_mw=scales_mw or {})
-    for reference in (NAIVE, LINEAR):
-        points = _beside(points, reference=reference)
-    groups = ["forecaster", *by]
-    table = points.group_by(groups).agg(
-        pl.col("is_scored").sum().cast(pl.Int64).alias("n"),
-        (1.0 - pl.col("is_scored").mean()).alias("missing_share"),
-        *_point_scores(),
-        *_quantile_scores(),
+    return _table(_compared(scored_points(frame, by=by), scales_mw=scales_mw or {}), groups=["forecaster", *by])
+
+
+def breakdowns(frame: pl.DataFrame, *, facts: SeriesFacts, scales_mw: Mapping[str, float]) -> pl.DataFrame:
+    """The scorecards of every dimension below each other: `dimension`, `value`, `forecaster` and the metrics.
+
+    The first rows pool everything: dimension and value are 'all'. Values are text, in reading order.
+
+    Raises:
+        ValueError: the frame is not a scored frame.
+    """
+    points = _compared(scored_points(with_dimensions(frame, facts=facts)), scales_mw=scales_mw)
+    tables = [_table(points.with_columns(pl.lit(ALL).alias(ALL)), groups=["forecaster", ALL])]
+    tables += [_table(points, groups=["forecaster", each]) for each in Dimension]
+    return pl.concat(
+        table.select(
+            pl.lit(name).alias("dimension"), pl.col(name).alias("value"), "forecaster", pl.exclude("forecaster", name)
+        )
+        for name, table in zip((ALL, *Dimension), tables, strict=True)
     )
-    peaks = _peak_scores(points, groups=groups)
-    skills = [table.select(*groups, pl.col(f"skill_pinball_vs_{reference}")) for reference in (NAIVE, LINEAR)]
-    table = table.drop(f"skill_pinball_vs_{reference}" for reference in (NAIVE, LINEAR))
-    for part in (peaks, *skills):
-        table = table.join(part, on=groups, how="left", nulls_equal=True)
-    return in_reading_order(table.select(*groups, pl.exclude(groups)), by=by)
+
+
+def broken_down(table: pl.DataFrame, *, by: str) -> pl.DataFrame:
+    """The scorecard of one dimension out of a `breakdowns` table, as `scorecard` would give it."""
+    rows = table.filter(pl.col("dimension") == by)
+    return rows.select("forecaster", pl.col("value").alias(by), pl.exclude("dimension", "value", "forecaster"))
 
 
 def headline(frame: pl.DataFrame, *, system_id: str = "system") -> dict[str, float | int | None]:
@@ -66,21 +81,29 @@ def headline(frame: pl.DataFrame, *, system_id: str = "system") -> dict[str, flo
     }
 
 
-def _with_losses(points: pl.DataFrame, *, scales_mw: Mapping[str, float]) -> pl.DataFrame:
-    """Adds each point's error, pinball per level and their mean; null where the point is not scored."""
-    actual = pl.when("is_scored").then("actual_mw")
-    losses = {
-        f"pinball_{column}": pl.max_horizontal(
-            level * (actual - pl.col(column)), (level - 1.0) * (actual - pl.col(column))
-        )
-        for level, column in zip(QUANTILE_LEVELS, QUANTILE_COLUMNS, strict=True)
-    }
+def _compared(points: pl.DataFrame, *, scales_mw: Mapping[str, float]) -> pl.DataFrame:
+    """Adds the losses of each point and, beside them, those of the baselines at the same point."""
     scale = pl.col("series_id").replace_strict(dict(scales_mw), default=None, return_dtype=pl.Float64)
-    return (
-        points.with_columns(actual_mw=actual)
-        .with_columns(error=pl.col("p50") - pl.col("actual_mw"), scale_mw=pl.when(scale > 0).then(scale), **losses)
-        .with_columns(pinball=pl.mean_horizontal(*losses))
+    points = with_losses(points).with_columns(scale_mw=pl.when(scale > 0).then(scale))
+    for reference in (NAIVE, LINEAR):
+        points = _beside(points, reference=reference)
+    return points
+
+
+def _table(points: pl.DataFrame, *, groups: Sequence[str]) -> pl.DataFrame:
+    """One row per group, the first of which is the forecaster."""
+    table = points.group_by(groups).agg(
+        pl.col("is_scored").sum().cast(pl.Int64).alias("n"),
+        (1.0 - pl.col("is_scored").mean()).alias("missing_share"),
+        *_point_scores(),
+        *_quantile_scores(),
     )
+    peaks = _peak_scores(points, groups=groups)
+    skills = [table.select(*groups, pl.col(f"skill_pinball_vs_{reference}")) for reference in (NAIVE, LINEAR)]
+    table = table.drop(f"skill_pinball_vs_{reference}" for reference in (NAIVE, LINEAR))
+    for part in (peaks, *skills):
+        table = table.join(part, on=groups, how="left", nulls_equal=True)
+    return in_reading_order(table.select(*groups, pl.exclude(groups)), by=groups[1:])
 
 
 def _beside(points: pl.DataFrame, *, reference: str) -> pl.DataFrame:
@@ -102,12 +125,8 @@ def _point_scores() -> list[pl.Expr]:
 
 
 def _quantile_scores() -> list[pl.Expr]:
-    losses = [pl.col(f"pinball_{column}").mean() for column in QUANTILE_COLUMNS]
-    crps = 2.0 * pl.sum_horizontal(
-        (weight * loss for weight, loss in zip(crps_weights().tolist(), losses, strict=True)), ignore_nulls=False
-    )
-    scores = [pl.col("pinball").mean().alias("pinball_mw"), *(each.name.suffix("_mw") for each in losses)]
-    scores.append(crps.alias("crps_mw"))
+    losses = [pl.col(f"pinball_{column}").mean().name.suffix("_mw") for column in QUANTILE_COLUMNS]
+    scores = [pl.col("pinball").mean().alias("pinball_mw"), *losses, pl.col("crps").mean().alias("crps_mw")]
     for nominal, (lower, upper) in BANDS.items():
         percent, scored = round(100 * nominal), pl.col("is_scored")
         inside = pl.col("actual_mw").is_between(pl.col(lower), pl.col(upper))

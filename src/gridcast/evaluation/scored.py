@@ -9,8 +9,10 @@ from typing import Final
 
 import polars as pl
 
-from gridcast.domain.lead_time import LEAD_BUCKETS
-from gridcast.domain.quantiles import QUANTILE_COLUMNS
+from gridcast.domain.dimensions import Dimension
+from gridcast.domain.quantiles import QUANTILE_COLUMNS, QUANTILE_LEVELS
+from gridcast.evaluation.dimensions import ORDERS, lead_bucket
+from gridcast.evaluation.metrics import crps_weights
 
 MODEL: Final = "model"
 NAIVE: Final = "naive"
@@ -40,28 +42,40 @@ def scored_points(frame: pl.DataFrame, *, by: Sequence[str] = ()) -> pl.DataFram
     points = frame.with_columns(
         pl.col(loads).cast(pl.Float64).fill_nan(None), lead=pl.col("valid_time") - pl.col("issue_time")
     ).with_columns(is_scored=pl.all_horizontal(pl.col(name).is_not_null() for name in loads))
-    return points.with_columns(lead_bucket=_lead_bucket(points)) if "lead_bucket" in by else points
+    is_wanted = Dimension.LEAD_BUCKET in by and Dimension.LEAD_BUCKET not in points.columns
+    return points.with_columns(lead_bucket=lead_bucket(points)) if is_wanted else points
+
+
+def with_losses(points: pl.DataFrame) -> pl.DataFrame:
+    """Adds to `scored_points` each one's losses, MW; null where the point is not scored.
+
+    `error` (forecast − actual), `pinball_p05` … `pinball_p95`, their mean `pinball`, and `crps`.
+    """
+    actual = pl.when("is_scored").then("actual_mw")
+    losses = {
+        f"pinball_{column}": pl.max_horizontal(
+            level * (actual - pl.col(column)), (level - 1.0) * (actual - pl.col(column))
+        )
+        for level, column in zip(QUANTILE_LEVELS, QUANTILE_COLUMNS, strict=True)
+    }
+    crps = 2.0 * pl.sum_horizontal(
+        (weight * pl.col(name) for weight, name in zip(crps_weights().tolist(), losses, strict=True)),
+        ignore_nulls=False,
+    )
+    return (
+        points.with_columns(actual_mw=actual)
+        .with_columns(error=pl.col("p50") - pl.col("actual_mw"), **losses)
+        .with_columns(pinball=pl.mean_horizontal(*losses), crps=crps)
+    )
 
 
 def in_reading_order(table: pl.DataFrame, *, by: Sequence[str]) -> pl.DataFrame:
-    """The table sorted by `by` (lead buckets as time goes on), then model before baselines."""
-    ranks = {each.label: rank for rank, each in enumerate(LEAD_BUCKETS)}
-    order: list[pl.Expr] = [
-        pl.col(name).replace_strict(ranks, return_dtype=pl.Int64) if name == "lead_bucket" else pl.col(name)
-        for name in by
-    ]
-    forecasters = {name: rank for rank, name in enumerate(FORECASTERS)}
-    rank = pl.col("forecaster").replace_strict(forecasters, default=len(forecasters), return_dtype=pl.Int64)
-    return table.sort(*order, rank, "forecaster")
+    """The table sorted by `by` (see `ORDERS`: lead buckets as time goes on), then model before baselines."""
+    order = [_rank(name, ORDERS[name]) if name in ORDERS else pl.col(name) for name in by]
+    return table.sort(*order, _rank("forecaster", FORECASTERS), "forecaster")
 
 
-def _lead_bucket(points: pl.DataFrame) -> pl.Series:
-    outside = points.filter((pl.col("lead") < LEAD_BUCKETS[0].start) | (pl.col("lead") >= LEAD_BUCKETS[-1].end))["lead"]
-    if len(outside):
-        raise ValueError(
-            f"{len(outside)} leads such as {outside[0]} found; expected 0 ≤ lead < {LEAD_BUCKETS[-1].end}."
-        )
-    cut = pl.lit(LEAD_BUCKETS[-1].label)
-    for bucket in reversed(LEAD_BUCKETS[:-1]):
-        cut = pl.when(pl.col("lead") < bucket.end).then(pl.lit(bucket.label)).otherwise(cut)
-    return points.select(lead_bucket=cut).to_series()
+def _rank(name: str, values: Sequence[str]) -> pl.Expr:
+    """The position of each value among `values`; others come behind them."""
+    ranks = {value: rank for rank, value in enumerate(values)}
+    return pl.col(name).replace_strict(ranks, default=len(ranks), return_dtype=pl.Int64)

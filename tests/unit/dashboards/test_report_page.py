@@ -19,6 +19,7 @@ from gridcast.dashboards.report.picture import render_picture
 from gridcast.dashboards.report.theme import DARK, LIGHT
 from gridcast.domain.quantiles import QUANTILE_COLUMNS
 from gridcast.domain.tables import UTC_TIME
+from gridcast.evaluation.peaks import PEAKS
 
 ISSUE = datetime(2024, 6, 3, 5, tzinfo=UTC)
 HOSTILE = "<script>alert('$x_1$')</script>\" onload=\"x & y"
@@ -278,3 +279,41 @@ def test_the_picture_is_the_same_for_the_same_content(tmp_path: Path) -> None:
 def test_content_that_cannot_be_shown_is_refused(wrong: dict, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         replace(full_content(), **wrong)
+
+
+def judged_peaks(*, days: int = 12) -> pl.DataFrame:
+    """Every second day exceeds the limit; the probability says so in three of four."""
+    dates = [datetime(2024, 5, 1, tzinfo=UTC).date() + timedelta(days=day) for day in range(days)]
+    offsets = {name: 100.0 + 3.0 * (place - 3) for place, name in enumerate(QUANTILE_COLUMNS)}
+    rows = pl.DataFrame({"series_id": ["system"] * days, "date": dates}).with_columns(
+        issue_time=pl.lit(ISSUE).cast(UTC_TIME),
+        limit_mw=pl.lit(101.0),
+        p_exceed=pl.Series([0.9, 0.1, 0.4, 0.2] * (days // 4)),
+        actual_peak_mw=pl.Series([104.0, 98.0] * (days // 2)),
+        days_ahead=pl.lit(1, pl.Int64),
+        hour_18=pl.lit(1.0),
+        **{name: pl.lit(value) for name, value in offsets.items()},
+        **dict.fromkeys(("medians_hour", "likely_hour", "actual_hour"), pl.lit(18, pl.Int64)),
+        **dict.fromkeys(("medians_peak_mw", "naive_peak_mw"), pl.lit(99.0)),
+        **{name: pl.lit(0.0) for name in PEAKS if name.startswith("hour_") and name != "hour_18"},
+    )
+    return pl.concat([rows, rows.with_columns(series_id=pl.lit("zone_01"), limit_mw=pl.lit(None, pl.Float64))])
+
+
+def test_the_peaks_section_shows_sizes_hours_and_the_alarm() -> None:
+    page = report_html(replace(bare_content(), peaks=judged_peaks(), alarm_threshold=0.5))
+    chart = re.search(r"<svg [^>]*peaks-title.*?</svg>", page, re.DOTALL)
+    assert chart is not None
+    ET.fromstring(chart[0])  # noqa: S314
+    assert "Daily peaks of system" in chart[0]
+    words = " ".join(Page(page).words.split())
+    assert "an alarm from a probability of 50\N{NO-BREAK SPACE}% on" in Page(page).words
+    assert re.search(r"system\s*12\s*50\.0\s%\s*0\.1050\s*58\.0\s%\s*3\s*0\s*3\s*6\s*75\.0\s%\s*100\.0\s%", words)
+    assert "No daily peak has been judged yet" not in words
+
+
+def test_peaks_without_a_limit_have_no_alarm_and_no_line() -> None:
+    lone = judged_peaks().filter(series_id="zone_01").with_columns(series_id=pl.lit("system"))
+    page = report_html(replace(bare_content(), peaks=lone))
+    assert ">limit</text>" not in page
+    assert ">limit</text>" in report_html(replace(bare_content(), peaks=judged_peaks()))

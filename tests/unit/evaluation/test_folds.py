@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gridcast.domain.errors import GridcastError
-from gridcast.evaluation.folds import daily_origins
+from gridcast.domain.errors import GridcastError, UsageError
+from gridcast.evaluation.folds import daily_origins, refit_schedule
 
 HORIZON = timedelta(hours=48)
 
@@ -88,3 +88,42 @@ def test_numbers_out_of_range_are_refused(wrong) -> None:
     good = {"observed_until": datetime(2024, 1, 9, tzinfo=UTC), "time_zone": "UTC", "days": 7, "horizon": HORIZON}
     with pytest.raises(ValueError, match="expected"):
         daily_origins(**(good | wrong))
+
+
+@pytest.mark.parametrize(
+    ("time_zone", "until"),
+    [
+        pytest.param("Europe/London", (2024, 4, 14), id="spring"),
+        pytest.param("Europe/London", (2024, 11, 10), id="autumn"),
+        pytest.param("Asia/Kolkata", (2024, 4, 14), id="no change"),
+    ],
+)
+def test_folds_of_four_weeks_begin_on_the_same_local_day_over_a_clock_change(time_zone, until) -> None:
+    end = datetime(*until, tzinfo=ZoneInfo(time_zone))
+    origins = daily_origins(end, time_zone=time_zone, days=60, horizon=HORIZON)
+    folds = refit_schedule(origins, every=timedelta(days=28), time_zone=time_zone)
+    assert [len(fold.origins) for fold in folds] == [28, 28, 3]
+    assert [fold.train_until for fold in folds] == [origins[0], origins[28], origins[56]]
+    assert {f"{fold.train_until.astimezone(ZoneInfo(time_zone)):%H:%M}" for fold in folds} == {"00:00"}
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    kept=st.lists(st.integers(0, 400), min_size=1, max_size=60, unique=True).map(sorted),
+    days=st.integers(1, 90),
+    time_zone=st.sampled_from(["Europe/London", "America/New_York", "Australia/Melbourne"]),
+)
+def test_every_origin_lies_in_one_fold_and_no_fold_is_longer_than_asked(kept, days, time_zone) -> None:
+    start = datetime(2023, 6, 1, tzinfo=ZoneInfo(time_zone))
+    origins = tuple((start + timedelta(days=day)).astimezone(UTC) for day in kept)
+    folds = refit_schedule(origins, every=timedelta(days=days), time_zone=time_zone)
+    assert tuple(origin for fold in folds for origin in fold.origins) == origins
+    for fold in folds:
+        assert fold.train_until == fold.origins[0]
+        assert fold.origins[-1] - fold.origins[0] < timedelta(days=days)
+
+
+@pytest.mark.parametrize("every", [timedelta(0), timedelta(hours=12), timedelta(days=1, hours=1)])
+def test_trainings_that_are_not_whole_days_apart_are_refused(every) -> None:
+    with pytest.raises(UsageError, match="expected whole days"):
+        refit_schedule((datetime(2024, 1, 1, tzinfo=UTC),), every=every, time_zone="UTC")

@@ -8,6 +8,9 @@ from typing import Final
 import polars as pl
 
 from gridcast.domain.quantiles import QUANTILE_COLUMNS
+from gridcast.domain.tables import EXPLANATIONS
+from gridcast.evaluation.peak_scores import SCORED_COLUMNS
+from gridcast.evaluation.peaks import PEAKS
 
 SCORE_COLUMNS: Final = ("forecaster", "n", "missing_share", "pinball_mw", "skill_pinball_vs_naive")
 REQUIRED: Final[dict[str, tuple[str, ...]]] = {
@@ -20,6 +23,11 @@ REQUIRED: Final[dict[str, tuple[str, ...]]] = {
     "quality_worst": ("series_id", "bad", "missing", "estimated", "main_rule"),
     "quality_rules": ("kind", "name", "series", "rows", "energy_mwh"),
     "replay": (*SCORE_COLUMNS, "lead_bucket"),
+    "breakdown": (*SCORE_COLUMNS, "dimension", "value", "coverage_80"),
+    "comparison": ("judged", "metric", "a", "b", "score_a", "score_b", "difference", "low", "high", "n"),
+    "others": (*SCORE_COLUMNS, "judged", "weather", "first", "last", "coverage_80"),
+    "explanation": tuple(EXPLANATIONS.names()),
+    "peaks": (*PEAKS.names(), *SCORED_COLUMNS),
 }
 """Columns each frame carries when it has any row."""
 
@@ -41,7 +49,10 @@ class ReportContent:
     `headline`, the accuracy frames and `replay` are what `gridcast.evaluation.scorecard` returns, `calibration`
     what `gridcast.evaluation.calibration` returns, `data_quality` what `gridcast.quality.summary` returns: columns
     it does not require are counts per rule; `rejected` may be added. `quality_worst` is of `worst_offenders`,
-    `quality_rules` of `rule_totals` there. Times are aware, loads MW, shares fractions.
+    `quality_rules` of `rule_totals` there. `breakdown` is what `breakdowns` returns, `comparison` of
+    `comparison_frame`, `others` of `other_scores`. `explanation` says what moved the fan of the system
+    (`EXPLANATIONS`), `explanation_note` why there is none. `peaks`
+    is of `with_actual_peaks`. Times are aware, loads MW, shares fractions.
 
     Raises:
         ValueError: a frame lacks a column, the fan has several issue times, or `generated_at` has no zone.
@@ -62,8 +73,15 @@ class ReportContent:
     data_quality: pl.DataFrame = field(default_factory=pl.DataFrame)
     quality_worst: pl.DataFrame = field(default_factory=pl.DataFrame)
     quality_rules: pl.DataFrame = field(default_factory=pl.DataFrame)
+    breakdown: pl.DataFrame = field(default_factory=pl.DataFrame)
+    comparison: pl.DataFrame = field(default_factory=pl.DataFrame)
+    others: pl.DataFrame = field(default_factory=pl.DataFrame)
+    peaks: pl.DataFrame = field(default_factory=pl.DataFrame)
+    alarm_threshold: float = 0.5
     replay: pl.DataFrame = field(default_factory=pl.DataFrame)
     replay_note: str = ""
+    explanation: pl.DataFrame = field(default_factory=pl.DataFrame)
+    explanation_note: str = ""
     model_card: Mapping[str, str] = field(default_factory=dict)
     reproduce: Sequence[str] = ()
 

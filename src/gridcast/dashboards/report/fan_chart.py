@@ -34,7 +34,7 @@ def draw_fan(axes: Axes, *, fan: pl.DataFrame, actuals: pl.DataFrame, time_zone:
     """
     fan = fan.sort("valid_time")
     issue: datetime = fan["issue_time"][0]
-    when = _days(fan)
+    when = days_of(fan)
     axes.fill_between(when, _loads(fan, "p05"), _loads(fan, "p95"), color=LIGHT["band-90"], lw=0, label="90 % band")
     axes.fill_between(when, _loads(fan, "p10"), _loads(fan, "p90"), color=LIGHT["band-80"], lw=0, label="80 % band")
     axes.plot(when, _loads(fan, "p50"), color=LIGHT["model"], lw=1.9 if is_large else 1.3, label="forecast (median)")
@@ -53,14 +53,14 @@ def draw_fan(axes: Axes, *, fan: pl.DataFrame, actuals: pl.DataFrame, time_zone:
         color=LIGHT["issue"],
         fontsize=8.5 if is_large else 7.5,
     )
-    _time_axis(axes, time_zone=time_zone, is_large=is_large)
+    draw_time_axis(axes, time_zone=time_zone, is_large=is_large)
 
 
 def _draw_readings(axes: Axes, *, actuals: pl.DataFrame, issue: datetime, is_large: bool) -> None:
     known, later = actuals.filter(pl.col("valid_time") < issue), actuals.filter(pl.col("valid_time") >= issue)
-    axes.plot(_days(known), _loads(known), color=LIGHT["ink"], lw=1.5 if is_large else 1.1, label="measured")
+    axes.plot(days_of(known), _loads(known), color=LIGHT["ink"], lw=1.5 if is_large else 1.1, label="measured")
     axes.plot(
-        _days(later),
+        days_of(later),
         _loads(later),
         color=LIGHT["ink"],
         ls="none",
@@ -72,7 +72,7 @@ def _draw_readings(axes: Axes, *, actuals: pl.DataFrame, issue: datetime, is_lar
     doubtful = actuals.filter(pl.col("quality").is_in([Quality.ESTIMATED, Quality.EDITED]))
     if doubtful.height:
         axes.plot(
-            _days(doubtful),
+            days_of(doubtful),
             _loads(doubtful),
             ls="none",
             marker="s",
@@ -84,7 +84,8 @@ def _draw_readings(axes: Axes, *, actuals: pl.DataFrame, issue: datetime, is_lar
         )
 
 
-def _time_axis(axes: Axes, *, time_zone: str, is_large: bool) -> None:
+def draw_time_axis(axes: Axes, *, time_zone: str, is_large: bool) -> None:
+    """Marks local midnights, and 06, 12 and 18 o'clock, on an axis of days since 1970; MW on the other."""
     axes.margins(x=0.005, y=0.08)
     size = 8.5 if is_large else 7.0
     midnights, quarters = _ticks(axes.get_xlim(), time_zone=time_zone)
@@ -116,7 +117,8 @@ def _day(moment: datetime) -> float:
     return moment.astimezone(UTC).timestamp() / 86_400
 
 
-def _days(frame: pl.DataFrame) -> npt.NDArray[np.float64]:
+def days_of(frame: pl.DataFrame) -> npt.NDArray[np.float64]:
+    """Valid times as days since 1970, UTC."""
     return frame["valid_time"].dt.epoch("us").to_numpy() / 86_400e6
 
 

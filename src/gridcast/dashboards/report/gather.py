@@ -5,25 +5,35 @@ from datetime import datetime, timedelta
 
 import polars as pl
 
+from gridcast.dashboards.report.comparison import comparison_frame, other_scores
 from gridcast.dashboards.report.content import ReportContent, Targets
 from gridcast.dashboards.report.model_card import model_card
+from gridcast.domain.dimensions import Dimension
+from gridcast.domain.errors import GridcastError
 from gridcast.domain.quantiles import QUANTILE_COLUMNS
 from gridcast.domain.series import Hierarchy, Level
 from gridcast.domain.tables import earliest, latest
 from gridcast.evaluation.calibration import calibration
-from gridcast.evaluation.metrics import seasonal_scale
-from gridcast.evaluation.scorecard import scorecard
+from gridcast.evaluation.scorecard import broken_down, scorecard
+from gridcast.models.tensorflow.serving import Forecaster
 from gridcast.quality.summary import quality_summary, rule_totals, worst_offenders
 from gridcast.registry.mlflow_registry import RegisteredModel
 from gridcast.store.sqlite import Store
 from gridcast.workflows.backtest import Backtest
+from gridcast.workflows.explain_forecast import explain_against
+from gridcast.workflows.explained import Explained
+from gridcast.workflows.kept_scores import KeptScores
 from gridcast.workflows.processed import Processed
 from gridcast.workflows.score_forecasts import score_forecasts
 
 REPLAY = timedelta(days=28)
 """Issued forecasts that are scored."""
+EXPLAINED_AGAINST = 7
+"""How many days earlier the forecast lies that the newest is compared with."""
 FAN_PAST = timedelta(days=3)
 """Actuals shown before the issue time of the fan charts."""
+
+NOTHING_ELSE = KeptScores()
 
 
 def gather(
@@ -36,14 +46,18 @@ def gather(
     targets: Targets,
     generated_at: datetime,
     reproduce: Sequence[str],
+    kept: KeptScores = NOTHING_ELSE,
+    peaks: pl.DataFrame | None = None,
+    alarm_threshold: float = 0.5,
 ) -> ReportContent:
     """The report's content; what was not run yet is left out."""
     fan = _fan(store, processed)
     issue = fan["issue_time"].max() if fan.height else None
     readings = processed.readings(start=issue - FAN_PAST if isinstance(issue, datetime) else processed.observed_until)
     replay, note = _replay(store, processed)
+    explanation, why_not = _explanation(fan, processed, model=model)
     points = pl.DataFrame() if backtest is None else backtest.points
-    scales = _scales(processed) if points.height else {}
+    scores = pl.DataFrame() if backtest is None else backtest.scores
     counts = processed.quality_counts()
     measured = counts.filter(pl.col("series_id").is_in(list(processed.hierarchy.leaves)))
     return ReportContent(
@@ -56,14 +70,21 @@ def gather(
         measured="" if backtest is None else _measured(backtest),
         fan=fan,
         actuals=readings.select("series_id", "valid_time", "load_mw", "quality"),
-        accuracy_by_lead=scorecard(points, by=["lead_bucket"]) if points.height else points,
-        accuracy_by_series=scorecard(points, by=["series_id"], scales_mw=scales) if points.height else points,
+        accuracy_by_lead=broken_down(scores, by=Dimension.LEAD_BUCKET) if scores.height else scores,
+        accuracy_by_series=broken_down(scores, by=Dimension.SERIES) if scores.height else scores,
+        breakdown=scores,
+        comparison=comparison_frame(kept.comparisons),
+        others=other_scores(kept.others),
         calibration=calibration(points) if points.height else points,
+        peaks=pl.DataFrame() if peaks is None else peaks,
+        alarm_threshold=alarm_threshold,
         data_quality=quality_summary(counts),
         quality_worst=worst_offenders(counts),
         quality_rules=rule_totals(measured),
         replay=replay,
         replay_note=note,
+        explanation=explanation,
+        explanation_note=why_not,
         model_card={} if model is None else model_card(model, judged=backtest),
         reproduce=reproduce,
     )
@@ -90,6 +111,21 @@ def _fan(store: Store, processed: Processed) -> pl.DataFrame:
     )
 
 
+def _explanation(fan: pl.DataFrame, processed: Processed, *, model: RegisteredModel | None) -> tuple[pl.DataFrame, str]:
+    """What moved the system's forecast at the issue time of the fan (`EXPLANATIONS`), or nothing and the reason.
+
+    It is the forecast of the model in charge, whoever issued the fan.
+    """
+    if model is None or fan.is_empty():
+        return pl.DataFrame(), ""
+    explained = Explained((processed.hierarchy.root,), fan["issue_time"][0], model.version)
+    try:
+        forecaster = Forecaster.load(model.directory)
+        return explain_against(forecaster, processed, explained, days=EXPLAINED_AGAINST), ""
+    except GridcastError as error:
+        return pl.DataFrame(), str(error)
+
+
 def _replay(store: Store, processed: Processed) -> tuple[pl.DataFrame, str]:
     points = score_forecasts(store, processed, last=REPLAY)
     if points.is_empty():
@@ -110,12 +146,3 @@ def _measured(backtest: Backtest) -> str:
         f"{last:%Y-%m-%d}, each over the full horizon, with {backtest.weather.in_words}; estimated loads are "
         "not scored."
     )
-
-
-def _scales(processed: Processed) -> dict[str, float]:
-    season = timedelta(days=7) // processed.interval
-    year = processed.readings(start=processed.observed_until - timedelta(days=365))
-    return {
-        str(series): seasonal_scale(rows["load_mw"].to_numpy(), season=season)
-        for (series,), rows in year.group_by("series_id", maintain_order=True)
-    }

@@ -7,11 +7,15 @@ from typing import Any
 import jinja2
 import polars as pl
 
+from gridcast.dashboards.report.breakdown import breakdown_chart, breakdown_table
 from gridcast.dashboards.report.calibration_chart import pooled
+from gridcast.dashboards.report.comparison import comparison_chart, comparison_table, other_table
 from gridcast.dashboards.report.content import ReportContent
+from gridcast.dashboards.report.explanation import explanation_chart, explanation_table
 from gridcast.dashboards.report.figures import accuracy_chart, calibration_chart, fan_charts, quality_chart
 from gridcast.dashboards.report.files import write_whole
 from gridcast.dashboards.report.numbers import local, utc, zone_name
+from gridcast.dashboards.report.peaks import peak_parts
 from gridcast.dashboards.report.tables import Table, band_table, lead_table, quality_table, rule_table, series_table
 from gridcast.dashboards.report.theme import DARK, LIGHT, chart_style
 from gridcast.dashboards.report.verdict import verdict
@@ -51,14 +55,24 @@ def _parts(content: ReportContent) -> dict[str, Any]:
         "fans": fan_charts(content),
         "lead_chart": accuracy_chart(lead, target=target, name="lead") if lead.height else None,
         "lead_table": lead_table(lead, caption="Accuracy by lead time"),
+        "breakdown_chart": breakdown_chart(content.breakdown, target=content.targets.coverage_80)
+        if content.breakdown.height
+        else None,
+        "breakdown_table": _unless_empty(content.breakdown, breakdown_table),
+        "comparison_chart": comparison_chart(content.comparison) if content.comparison.height else None,
+        "comparison_table": _unless_empty(content.comparison, comparison_table),
+        "other_table": _unless_empty(content.others, other_table),
         "calibration_chart": calibration_chart(calibration) if calibration.height else None,
         "band_table": band_table(calibration) if calibration.height else None,
         "series_table": _unless_empty(content.accuracy_by_series, series_table, order=order, targets=content.targets),
+        **peak_parts(content),
         "quality_chart": quality_chart(content.quality_worst) if content.quality_worst.height else None,
         "rule_table": _unless_empty(content.quality_rules, rule_table),
         "quality_table": _unless_empty(content.data_quality, quality_table, order=order),
         "replay_chart": accuracy_chart(replay, target=target, name="replay") if replay.height else None,
         "replay_table": lead_table(replay, caption="Accuracy of the replayed forecasts by lead time"),
+        "explanation_chart": explanation_chart(content) if content.explanation.height else None,
+        "explanation_table": explanation_table(content) if content.explanation.height else None,
     }
 
 

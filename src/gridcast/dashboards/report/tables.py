@@ -62,7 +62,7 @@ def lead_table(scores: pl.DataFrame, *, caption: str) -> Table:
             Cell(megawatts(row.get("mae_mw"))),
             Cell(percent(row.get("mape"), digits=2)),
             Cell(percent(row.get("coverage_80"))),
-            _skill(row["skill_pinball_vs_naive"]),
+            skill_cell(row["skill_pinball_vs_naive"]),
         )
         for row in scores.iter_rows(named=True)
     )
@@ -91,7 +91,7 @@ def series_table(scores: pl.DataFrame, *, order: tuple[str, ...], targets: Targe
                 Cell(percent(row["missing_share"])),
                 Cell(megawatts(row["pinball_mw"])),
                 Cell(megawatts(naive.get(series_id, {}).get("pinball_mw"))),
-                _skill(row["skill_pinball_vs_naive"]),
+                skill_cell(row["skill_pinball_vs_naive"]),
                 Cell(percent(row.get("skill_pinball_vs_linear"))),
                 Cell(percent(row.get("mape"), digits=2)),
                 Cell(megawatts(row.get("bias_mw"))),
@@ -165,7 +165,8 @@ def _quality_row(row: Mapping[str, Any], *, counted: tuple[str, ...]) -> tuple[C
     )
 
 
-def _skill(value: float | None) -> Cell:
+def skill_cell(value: float | None) -> Cell:
+    """A skill with its bar; a negative one is highlighted."""
     if value is None or math.isnan(value):
         return Cell(NOTHING)
     return Cell(percent(value), tone="bad" if value < 0 else "", bar=min(max(value, 0.0), 1.0))
