@@ -31,8 +31,8 @@ class KnownTerms(NamedTuple):
 def terms_at(panel: Panel, *, series: Ints, origin: Ints, position: Ints, leads: int) -> Floats:
     """Temperature terms of windows (window,) at positions (window, …), (window, …, term), °C.
 
-    With vintages they are those known at the origin: of an interval the newest vintage then, in the horizon where
-    there was none the last day's, means over both. Without, they are the panel's. Before the panel they are NaN.
+    With vintages they are those known at the origin: of an interval the newest vintage then, means over those. Without,
+    they are the panel's. Before the panel they are NaN.
     """
     mix = panel.mix_of_series[series]
     wide = (slice(None), *(np.newaxis,) * (position.ndim - 1))
@@ -65,21 +65,4 @@ def _known_terms(panel: Panel, known: Vintages, *, mix: Ints, origin: Ints, lead
     first = origin.astype(np.int64) - past
     span = first[:, np.newaxis] + np.arange(past + leads)
     temperature = known.known(mix=mix[:, np.newaxis], position=span, origin=origin[:, np.newaxis])
-    filled = _with_last_days(panel, temperature, mix=mix, first=first, past=past)
-    return KnownTerms(temperature_terms(filled, interval=panel.interval), first)
-
-
-def _with_last_days(panel: Panel, temperature: Floats, *, mix: Ints, first: npt.NDArray[np.int64], past: int) -> Floats:
-    """Spans (window, span) whose horizons repeat the last day known where nothing was."""
-    window, place = np.nonzero(np.isnan(temperature[:, past:]))
-    if not len(window):
-        return temperature
-    place += past
-    lags = panel.calendar.lag[panel.zone_of_mix[mix[window]], :, first[window] + place].T
-    repeated = temperature.copy()
-    for lag in lags:
-        source = lag - first[window]
-        value = np.where((lag >= 0) & (source >= 0), temperature[window, np.maximum(source, 0)], np.float32(np.nan))
-        hole = repeated[window, place]
-        repeated[window, place] = np.where(np.isnan(hole), value, hole)
-    return repeated
+    return KnownTerms(temperature_terms(temperature, interval=panel.interval), first)

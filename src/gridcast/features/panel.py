@@ -9,7 +9,7 @@ import numpy.typing as npt
 import polars as pl
 
 from gridcast.domain.errors import GridcastError
-from gridcast.features.day_calendar import DayCalendar, day_calendar
+from gridcast.features.day_calendar import DayCalendar, day_calendar, local_calendars
 from gridcast.features.grid_positions import known_positions, positions
 from gridcast.features.station_mix import StationMix, equal_weights, mix_stations
 from gridcast.features.station_reports import reports_on
@@ -31,7 +31,7 @@ class Panel:
         time: (time,) datetime64[us], regular and gapless; it may reach beyond the newest load.
         load_mw: (series, time).
         known_from: (series, time), first position at which a forecast may look at that load.
-        calendar: local calendar terms per time zone.
+        calendar: calendar terms per zone: series with the same clock and special days share one.
         zone_of_series: (series,) row of each series in `calendar`.
         temperature_c: (mix, time), °C, the newest of what is at hand, mixed from stations.
         temperature_terms_c: (mix, time, term): now and trailing means, see `TEMPERATURE_TERMS`.
@@ -134,7 +134,7 @@ def panel_from_frames(
         clean_readings: series_id, valid_time, load_mw, available_at; other series are ignored, null loads are missing.
             Without available_at a load is known when its interval ends.
         weather: see `Panel.with_weather`; vintages of each station first to last.
-        holidays: date (local), name; none if left out.
+        holidays: see `local_calendars`; none if left out.
         time_zones: series id → IANA zone.
         interval: length of an interval.
         series_ids: the series axis, in this order.
@@ -151,7 +151,8 @@ def panel_from_frames(
         raise GridcastError(f'no readings of {", ".join(ids)}; expected at least one. Run "gridcast prepare" first.')
     start = readings["valid_time"].min()
     time = _grid(start, _end([readings, weather], interval=interval, until=until), interval=interval)
-    zones = tuple(dict.fromkeys(time_zones[each] for each in ids))
+    own = local_calendars({each: time_zones[each] for each in ids}, special_days=holidays, time=time)
+    rows = {calendar: row for row, calendar in enumerate(dict.fromkeys(own.values()))}
     load, known_from = _load_on(time, readings, series_ids=ids, interval=interval)
     nothing = np.zeros((1, len(time)), dtype=np.float32)
     bare = Panel(
@@ -160,8 +161,8 @@ def panel_from_frames(
         time=time,
         load_mw=load,
         known_from=known_from,
-        calendar=day_calendar(time, time_zones=zones, holidays=holidays, interval=interval),
-        zone_of_series=np.array([zones.index(time_zones[each]) for each in ids], dtype=np.int32),
+        calendar=day_calendar(time, calendars=tuple(rows), interval=interval),
+        zone_of_series=np.array([rows[own[each]] for each in ids], dtype=np.int32),
         temperature_c=nothing,
         temperature_terms_c=nothing[..., np.newaxis],
         is_thin=nothing > 0,

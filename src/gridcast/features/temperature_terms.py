@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 Floats = npt.NDArray[np.float32]
 
-TEMPERATURE_MEANS = (timedelta(hours=3), timedelta(hours=24), timedelta(hours=72))
+TEMPERATURE_MEANS = tuple(timedelta(hours=hours) for hours in (3, 8, 24, 72))
 TEMPERATURE_TERMS = ("now", *(f"mean_{window // timedelta(hours=1)}h" for window in TEMPERATURE_MEANS))
 """Names of the last axis of temperature arrays; trailing means end with the interval they belong to."""
 

@@ -1,5 +1,6 @@
 """Windows: what is known at an issue time about the past and about each interval of the horizon, in raw units."""
 
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import NamedTuple
 
@@ -7,13 +8,16 @@ import numpy as np
 import numpy.typing as npt
 
 from gridcast.domain.errors import GridcastError
-from gridcast.features.day_calendar import LAG_DAYS
+from gridcast.features.day_calendar import DAY_TERMS, LAG_DAYS, REFERENCE_DAY_TERMS
 from gridcast.features.known_temperature import terms_at
 from gridcast.features.panel import Panel
 
 Floats = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.int32]
 Inputs = dict[str, npt.NDArray[np.generic]]
+
+_MISSING = np.float32(np.nan)
+_REFERENCE_DAY_TERMS = [DAY_TERMS.index(each) for each in REFERENCE_DAY_TERMS]
 
 RECENT_DAYS = 14
 """Days of load right before the issue time that the model reads."""
@@ -32,18 +36,32 @@ class Windows(NamedTuple):
     origin: Ints
 
 
+class VisibleLoads(NamedTuple):
+    """Positions between which the loads of each window may be looked at, start ≤ position < stop, both (window,)."""
+
+    start: Ints
+    stop: Ints
+
+
 def intervals_per_day(interval: timedelta) -> int:
     """How many intervals a day of 24 hours holds."""
     return timedelta(days=1) // interval
 
 
-def window_inputs(panel: Panel, *, series: npt.ArrayLike, origin: npt.ArrayLike, leads: int) -> Inputs:
+def window_inputs(
+    panel: Panel,
+    *,
+    series: npt.ArrayLike,
+    origin: npt.ArrayLike,
+    leads: int,
+    visible: VisibleLoads | None = None,
+) -> Inputs:
     """Raw inputs of a batch of windows; window i forecasts `series[i]` from position `origin[i]` on, `leads` intervals.
 
-    Loads at or after an origin, and those that became available later, influence nothing. Temperatures of the
-    horizon are known-future covariates; a panel with vintages gives those that were known at the origin.
-    MW and °C, NaN = missing; `series` holds 1 + the panel's row (0 stands for a series unknown to the model).
-    Shapes: see `input_shapes`.
+    Loads at or after an origin, those that became available later, and those that are not `visible` influence
+    nothing. Temperatures of the horizon are known-future covariates; a panel with vintages gives those known at the
+    origin. MW and °C, NaN = missing, and where the temperature is, so are its means; `series` holds 1 + the panel's
+    row (0 stands for a series unknown to the model). Shapes: see `input_shapes`.
 
     Raises:
         GridcastError: the horizon leaves the panel or is longer than a week.
@@ -52,35 +70,66 @@ def window_inputs(panel: Panel, *, series: npt.ArrayLike, origin: npt.ArrayLike,
     _require(panel, origins, leads=leads)
     zone = panel.zone_of_series[rows]
     valid = origins[:, np.newaxis] + np.arange(leads, dtype=np.int32)
-    reference = reference_positions(panel, series=rows, origin=origins, leads=leads)
+    loads = _KnownLoads(panel, rows, origins, visible)
+    reference = _reference_positions(loads, leads=leads)
     known = reference >= 0
     at = np.where(known, reference, 0)
     asked = np.concatenate([valid[..., np.newaxis], reference], axis=-1)
     terms = terms_at(panel, series=rows, origin=origins, position=asked, leads=leads)
-    issued = origins[:, np.newaxis, np.newaxis]
+    terms = np.where(np.isnan(terms[..., :1]), np.float32(np.nan), terms)
     by_zone, calendar = zone[:, np.newaxis], panel.calendar
     by_zone_too = zone[:, np.newaxis, np.newaxis]
     return {
         "series": rows + 1,
-        "recent_load_mw": _recent_load(panel, rows, origins),
+        "recent_load_mw": loads.at(_recent_positions(panel, origins)),
         "hour_of_day": calendar.hour_of_day[by_zone, valid],
         "weekday": calendar.weekday[by_zone, valid],
         "day_of_year": calendar.day_of_year[by_zone, valid],
         "holiday": calendar.holiday[by_zone, valid],
         "temperature_c": terms[:, :, 0],
-        "reference_load_mw": known_load(panel, series=rows[:, np.newaxis, np.newaxis], at=reference, origin=issued),
+        "reference_load_mw": loads.at(reference),
         "reference_temperature_c": terms[:, :, 1:],
         "reference_weekday": np.where(known, calendar.weekday[by_zone_too, at], 0),
-        "reference_holiday": np.where(known, calendar.holiday[by_zone_too, at, 0], np.float32(0.0)),
+        "reference_holiday": np.where(
+            known[..., np.newaxis], calendar.holiday[by_zone_too, at][..., _REFERENCE_DAY_TERMS], np.float32(0.0)
+        ),
     }
 
 
-def known_load(panel: Panel, *, series: Ints, at: Ints, origin: Ints) -> Floats:
-    """Load, MW, at positions `at`, as known at `origin`; NaN if it was not, or before the panel. All broadcast."""
-    inside = np.maximum(at, 0)
-    is_known = (at >= 0) & (panel.known_from[series, inside] <= origin)
-    load: Floats = np.where(is_known, panel.load_mw[series, inside], np.float32(np.nan))
-    return load
+@dataclass(frozen=True, slots=True, eq=False)
+class _KnownLoads:
+    """What windows may know of the loads of their series."""
+
+    panel: Panel
+    series: Ints
+    origin: Ints
+    visible: VisibleLoads | None = None
+
+    def at(self, position: Ints) -> Floats:
+        """Load, MW, at positions (window, …); NaN where it is missing, was not known at the origin, or lies before."""
+        load: Floats = np.where(
+            self._may_be_seen(position), self.panel.load_mw[self._rows(position), np.maximum(position, 0)], _MISSING
+        )
+        return load
+
+    def are_known(self, position: Ints) -> npt.NDArray[np.bool_]:
+        """Whether there is a load at positions (window, …) that windows may look at."""
+        return np.isfinite(self.at(position))
+
+    def _may_be_seen(self, position: Ints) -> npt.NDArray[np.bool_]:
+        issued = _over(self.origin, position)
+        seen = (position >= 0) & (self.panel.known_from[self._rows(position), np.maximum(position, 0)] <= issued)
+        if self.visible is not None:
+            seen &= (position >= _over(self.visible.start, position)) & (position < _over(self.visible.stop, position))
+        return seen
+
+    def _rows(self, position: Ints) -> Ints:
+        return _over(self.series, position)
+
+
+def _over(values: Ints, position: Ints) -> Ints:
+    """Values (window,) that broadcast over positions (window, …)."""
+    return values.reshape(-1, *(1,) * (position.ndim - 1))
 
 
 def window_targets(panel: Panel, *, series: npt.ArrayLike, origin: npt.ArrayLike, leads: int) -> Floats:
@@ -95,26 +144,26 @@ def window_targets(panel: Panel, *, series: npt.ArrayLike, origin: npt.ArrayLike
 def reference_positions(panel: Panel, *, series: Ints, origin: Ints, leads: int) -> Ints:
     """Positions of the reference intervals, (window, lead, reference) as in `REFERENCES`; -1 before the panel.
 
-    Each has the wall time of the interval it refers to and was known at the origin, where such a day is in reach.
+    Each has the wall time of the interval it refers to and a load that was known at the origin, where such a day is
+    in reach.
     """
-    day = [
-        _days_back(panel, series=series, origin=origin, leads=leads, candidates=LAG_DAYS[:8], skip=skip)
-        for skip in (0, 1)
-    ]
+    return _reference_positions(_KnownLoads(panel, series, origin), leads=leads)
+
+
+def _reference_positions(loads: _KnownLoads, *, leads: int) -> Ints:
+    day = [_days_back(loads, leads=leads, candidates=LAG_DAYS[:8], skip=skip) for skip in (0, 1)]
     week = [
-        _days_back(
-            panel, series=series, origin=origin, leads=leads, candidates=tuple(7 * n for n in range(weeks, 5)), skip=0
-        )
+        _days_back(loads, leads=leads, candidates=tuple(7 * n for n in range(weeks, 5)), skip=0)
         for weeks in REFERENCE_WEEKS
     ]
     return np.stack([*day, *week], axis=-1)
 
 
-def _days_back(panel: Panel, *, series: Ints, origin: Ints, leads: int, candidates: tuple[int, ...], skip: int) -> Ints:
-    """Position of the first candidate lag whose load was known at the origin, or of the one `skip` candidates later."""
-    valid = origin[:, np.newaxis] + np.arange(leads, dtype=np.int32)
-    rows, issued = series[:, np.newaxis], origin[:, np.newaxis]
-    zone = panel.zone_of_series[rows]
+def _days_back(loads: _KnownLoads, *, leads: int, candidates: tuple[int, ...], skip: int) -> Ints:
+    """Position of the first candidate lag whose load is known, or of the one `skip` candidates later."""
+    panel = loads.panel
+    valid = loads.origin[:, np.newaxis] + np.arange(leads, dtype=np.int32)
+    zone = panel.zone_of_series[loads.series][:, np.newaxis]
     lags = np.array([LAG_DAYS.index(days) for days in candidates])
     first = np.maximum(np.arange(leads) // intervals_per_day(panel.interval) // candidates[0] - 1, 0)
     choice = np.broadcast_to(first, valid.shape).copy()
@@ -125,20 +174,19 @@ def _days_back(panel: Panel, *, series: Ints, origin: Ints, leads: int, candidat
         return found
 
     for _ in candidates:
-        is_late = panel.known_from[rows, np.maximum(positions(), 0)] > issued
-        if not is_late.any():
+        is_unknown = ~loads.are_known(positions())
+        if not is_unknown.any():
             break
-        choice += is_late
+        choice += is_unknown
     choice += skip
     chosen = positions()
-    result: Ints = np.where(chosen < issued, chosen, -1)
+    result: Ints = np.where(chosen < loads.origin[:, np.newaxis], chosen, -1)
     return result
 
 
-def _recent_load(panel: Panel, rows: Ints, origins: Ints) -> Floats:
+def _recent_positions(panel: Panel, origins: Ints) -> Ints:
     width = RECENT_DAYS * intervals_per_day(panel.interval)
-    positions = (origins[:, np.newaxis] + np.arange(-width, 0)).astype(np.int32)
-    return known_load(panel, series=rows[:, np.newaxis], at=positions, origin=origins[:, np.newaxis])
+    return (origins[:, np.newaxis] + np.arange(-width, 0)).astype(np.int32)
 
 
 def _require(panel: Panel, origins: Ints, *, leads: int) -> None:
@@ -156,9 +204,8 @@ def usable_windows(
 ) -> Windows:
     """Every series and origin, start ≤ origin and origin + leads ≤ stop, with enough observed to learn from.
 
-    At least `observed_share` of the last week before the origin, of the horizon's loads and of its temperatures has
-    to be observed; of a panel with vintages, all of the horizon's temperatures must have been known at the origin.
-    Origins are `every` intervals apart and leave `RECENT_DAYS` of history before them.
+    At least `observed_share` of the last week before the origin and of the horizon's loads has to be observed; a
+    temperature need not be. Origins are `every` intervals apart and leave `RECENT_DAYS` of history before them.
     """
     per_day = intervals_per_day(panel.interval)
     end = len(panel.time) if stop is None else stop
@@ -167,26 +214,13 @@ def usable_windows(
         return Windows(np.zeros(0, dtype=np.int32), np.zeros(0, dtype=np.int32))
     load = _observed_counts(panel.load_mw)
     week = 7 * per_day
-    usable = (
-        (load[:, origins] - load[:, origins - week] >= observed_share * week)
-        & (load[:, origins + leads] - load[:, origins] >= observed_share * leads)
-        & _has_weather(panel, origins, leads=leads, observed_share=observed_share)[panel.mix_of_series]
+    usable = (load[:, origins] - load[:, origins - week] >= observed_share * week) & (
+        load[:, origins + leads] - load[:, origins] >= observed_share * leads
     )
     rows, columns = np.nonzero(usable)
     return Windows(rows.astype(np.int32), origins[columns])
 
 
-def _has_weather(panel: Panel, origins: Ints, *, leads: int, observed_share: float) -> npt.NDArray[np.bool_]:
-    """Whether the horizon of each origin has temperatures to learn from, (mix, origin)."""
-    if panel.vintages is not None:
-        last = np.lib.stride_tricks.sliding_window_view(panel.vintages.whole_from, leads, axis=1).max(axis=-1)
-        was_known: npt.NDArray[np.bool_] = last[:, origins] <= origins
-        return was_known
-    weather = _observed_counts(panel.temperature_c)
-    enough: npt.NDArray[np.bool_] = weather[:, origins + leads] - weather[:, origins] >= observed_share * leads
-    return enough
-
-
-def _observed_counts(values: Floats) -> npt.NDArray[np.int64]:
-    counts = np.cumsum(np.isfinite(values), axis=1, dtype=np.int64)
-    return np.concatenate([np.zeros((len(values), 1), dtype=np.int64), counts], axis=1)
+def _observed_counts(values: Floats) -> npt.NDArray[np.int32]:
+    counts = np.cumsum(np.isfinite(values), axis=1, dtype=np.int32)
+    return np.concatenate([np.zeros((len(values), 1), dtype=np.int32), counts], axis=1)

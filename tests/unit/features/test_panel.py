@@ -8,7 +8,6 @@ import pytest
 
 from gridcast.domain.errors import GridcastError
 from gridcast.features.panel import Panel, panel_from_frames
-from gridcast.features.temperature import fill_missing_temperature
 from gridcast.features.temperature_terms import TEMPERATURE_TERMS, temperature_terms, trailing_mean
 
 HOUR = timedelta(hours=1)
@@ -94,10 +93,13 @@ def test_no_readings_of_the_wanted_series_is_one_clear_message() -> None:
 def test_holidays_are_local_days_and_their_neighbours_are_flagged() -> None:
     holidays = pl.DataFrame({"date": [date(2024, 3, 3)], "name": ["a feast"]})
     made = panel({"a": dict.fromkeys(range(96), 1.0)}, {0: 1.0}, zone="America/New_York", holidays=holidays)
-    today, yesterday, tomorrow = made.calendar.holiday[0].T
+    today, yesterday, tomorrow, bridge, event, nearness = made.calendar.holiday[0].T
     assert np.flatnonzero(today).tolist() == list(range(53, 77))  # midnight in New York is 05:00 UTC
     assert np.flatnonzero(yesterday).tolist() == list(range(77, 96))
     assert np.flatnonzero(tomorrow).tolist() == list(range(29, 53))
+    assert not bridge.any()
+    assert not event.any()
+    assert (nearness > 0).tolist() == [hour < 53 or hour >= 77 for hour in range(96)], "near to other days only"
 
 
 def test_temperature_terms_are_trailing_means_over_what_was_observed() -> None:
@@ -105,27 +107,4 @@ def test_temperature_terms_are_trailing_means_over_what_was_observed() -> None:
     np.testing.assert_allclose(trailing_mean(temperature, window=3), [np.nan, 1, 1.5, 2, 2.5, 6])
     terms = temperature_terms(temperature, interval=HOUR)
     assert terms.shape == (6, len(TEMPERATURE_TERMS))
-    np.testing.assert_allclose(terms[:, 2], [np.nan, 1, 1.5, 2, 2, 3.75])
-
-
-def test_a_missing_temperature_is_taken_from_the_last_day_that_has_it() -> None:
-    temperatures: dict[int, float | None] = {hour: float(hour) for hour in range(48)}
-    made = panel({"a": {0: 1.0}}, {**temperatures, 30: None, 60: 99.0}, until=START + 74 * HOUR)
-    done, filled = fill_missing_temperature(made)
-    assert np.flatnonzero(filled[0]).tolist() == [30, *range(48, 60), *range(61, 74)]
-    assert done.temperature_c[0, 30] == 6.0
-    assert done.temperature_c[0, 54] == 6.0  # hour 30 is missing as well
-    np.testing.assert_array_equal(done.temperature_c[0, 48:54], np.arange(24, 30))
-    assert not np.isnan(done.temperature_terms_c).any()
-
-
-def test_a_panel_with_every_temperature_stays_as_it_is() -> None:
-    made = panel({"a": {0: 1.0}}, dict.fromkeys(range(5), 3.0))
-    done, filled = fill_missing_temperature(made)
-    assert done is made
-    assert not filled.any()
-
-
-def test_temperatures_before_the_origin_are_left_alone() -> None:
-    made = panel({"a": {0: 1.0}}, {0: 4.0, 2: 4.0}, until=START + 4 * HOUR)
-    assert np.flatnonzero(fill_missing_temperature(made, origin=2).filled[0]).tolist() == [3]
+    np.testing.assert_allclose(terms[:, TEMPERATURE_TERMS.index("mean_24h")], [np.nan, 1, 1.5, 2, 2, 3.75])

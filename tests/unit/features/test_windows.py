@@ -15,6 +15,7 @@ from gridcast.features.panel import Panel, panel_from_frames
 from gridcast.features.windows import (
     DAYS_OF_HISTORY,
     REFERENCES,
+    VisibleLoads,
     reference_positions,
     usable_windows,
     window_inputs,
@@ -218,11 +219,11 @@ def test_shorter_intervals_keep_the_day_lags(minutes: int) -> None:
 def test_windows_with_too_little_observed_are_not_used() -> None:
     changed = make_panel()
     changed.load_mw[1, 600:] = np.nan
-    changed.temperature_c[:, 1200:] = np.nan
+    changed.temperature_c[:] = np.nan
     windows = usable_windows(changed, leads=48, every=24)
     assert windows.origin.min() == 14 * 24
     assert windows.origin[windows.series == 1].max() <= 600 - 24
-    assert windows.origin[windows.series == 0].max() <= 1200 - 24
+    assert windows.origin[windows.series == 0].max() == 58 * 24, "a temperature need not be known"
     assert not len(usable_windows(changed, leads=48, start=50 * 24, stop=51 * 24).origin)
 
 
@@ -244,8 +245,8 @@ def test_linear_terms_are_complete_where_load_and_temperature_are() -> None:
     assert terms.shape[:2] == (2, 48)
     assert np.isfinite(terms).all()
     changed = make_panel()
-    changed.load_mw[0, 500 - 168] = np.nan
-    broken = linear_terms(changed, series=[0], origin=[500], leads=48)
+    changed.load_mw[0, [800 - 7 * 24 * weeks for weeks in (1, 2, 3, 4)]] = np.nan
+    broken = linear_terms(changed, series=[0], origin=[800], leads=48)
     assert np.isnan(broken[0, 0]).any()
     assert np.isfinite(broken[0, 1:]).all()
 
@@ -255,3 +256,25 @@ def test_linear_terms_see_nothing_of_the_future_load() -> None:
     np.testing.assert_array_equal(
         linear_terms(PANEL, **windows), linear_terms(with_loads_changed_from(PANEL, 700), **windows)
     )
+
+
+def test_a_reference_whose_load_is_missing_makes_way_for_an_earlier_day() -> None:
+    changed = make_panel()
+    changed.load_mw[0, 800 - 24 : 800] = np.nan
+    (positions,) = reference_positions(changed, series=np.array([0]), origin=np.array([800]), leads=24)
+    np.testing.assert_array_equal(positions[:, LAST_DAY], 800 - 48 + np.arange(24))
+    np.testing.assert_array_equal(positions[:, WEEK], 800 - 168 + np.arange(24))
+
+
+def test_loads_that_are_not_visible_are_missing_and_their_references_make_way() -> None:
+    origin, gap, history = 800, 5, 9 * 24
+    visible = VisibleLoads(np.array([origin - history], dtype=np.int32), np.array([origin - gap], dtype=np.int32))
+    inputs = window_inputs(PANEL, series=[0], origin=[origin], leads=24, visible=visible)
+    seen = np.isfinite(inputs["recent_load_mw"][0])
+    assert np.flatnonzero(seen).tolist() == list(range(14 * 24 - history, 14 * 24 - gap))
+    changed = make_panel()
+    changed.load_mw[0, origin - gap : origin] = np.nan
+    changed.load_mw[0, : origin - history] = np.nan
+    expected = window_inputs(changed, series=[0], origin=[origin], leads=24)
+    for name, values in inputs.items():
+        np.testing.assert_array_equal(values, expected[name], err_msg=name)

@@ -30,13 +30,23 @@ def make_panel(*, days: int) -> Panel:
 
 def test_no_interval_is_a_target_of_training_and_of_a_held_out_window() -> None:
     panel = make_panel(days=200)
-    split = split_windows(panel, train_until=190 * 24, leads=LEADS, blocks=4, held_out_every=7)
+    (split,) = split_windows(panel, train_until=190 * 24, leads=LEADS, blocks=4, members=1, held_out_every=7)
     targets = [
         {int(origin) + lead for origin in windows.origin for lead in range(LEADS)}
         for windows in (split.training, split.held_out)
     ]
     assert targets[0].isdisjoint(targets[1])
     assert max(targets[0] | targets[1]) < 190 * 24
+
+
+def test_members_share_the_blocks_out_and_together_learn_from_everything() -> None:
+    panel = make_panel(days=300)
+    whole = split_windows(panel, train_until=300 * 24, leads=LEADS, blocks=6, members=1, held_out_every=7)[0]
+    parts = split_windows(panel, train_until=300 * 24, leads=LEADS, blocks=6, members=3, held_out_every=7)
+    held = [set(part.held_out.origin.tolist()) for part in parts]
+    assert set.union(*held) == set(whole.held_out.origin.tolist())
+    assert sum(map(len, held)) == len(set.union(*held))
+    assert len(set.union(*(set(part.training.origin.tolist()) for part in parts))) == (300 - 14) * 24 - LEADS + 1
 
 
 def test_held_out_blocks_are_spread_over_the_past_year_and_end_with_the_newest_days() -> None:
@@ -57,7 +67,7 @@ def test_a_short_history_keeps_at_most_a_quarter_to_itself() -> None:
 def test_too_little_history_is_refused_with_the_number_of_days_needed(days: int) -> None:
     panel = make_panel(days=days)
     with pytest.raises(GridcastError, match=r"expected at least 4\d days"):
-        split_windows(panel, train_until=days * 24, leads=LEADS, blocks=8, held_out_every=7)
+        split_windows(panel, train_until=days * 24, leads=LEADS, blocks=8, members=1, held_out_every=7)
 
 
 def test_a_history_full_of_holes_is_refused() -> None:
@@ -65,7 +75,7 @@ def test_a_history_full_of_holes_is_refused() -> None:
     panel.load_mw[:, ::3] = np.nan
     panel.load_mw[:, 1::3] = np.nan
     with pytest.raises(GridcastError, match="complete enough"):
-        split_windows(panel, train_until=100 * 24, leads=LEADS, blocks=8, held_out_every=7)
+        split_windows(panel, train_until=100 * 24, leads=LEADS, blocks=8, members=1, held_out_every=7)
 
 
 def test_the_training_scale_is_the_mean_weekly_change_and_positive_for_a_series_that_stands_still() -> None:

@@ -11,6 +11,7 @@ from numpy.testing import assert_allclose
 from gridcast.models.tensorflow.input_layers import (
     CalendarTerms,
     HourlyMeans,
+    ObservedShares,
     ScaledLoad,
     TemperatureHinges,
     WeekLevel,
@@ -27,9 +28,10 @@ LAYERS = [
     pytest.param(HourlyMeans(1), [(6, 2)], (6,), id="HourlyMeans of hours"),
     pytest.param(HourlyMeans(2), [(6, 2)], (3,), id="HourlyMeans of half hours"),
     pytest.param(CalendarTerms(daily=3, yearly=1), [(LEADS,)] * 3, (LEADS, 1 + 6 + 2 + 7), id="CalendarTerms"),
-    pytest.param(TemperatureHinges((10.0,), (20.0, 25.0)), [(LEADS, 4)], (LEADS, 16), id="TemperatureHinges"),
+    pytest.param(TemperatureHinges((10.0,), (20.0, 25.0)), [(LEADS, 4)], (LEADS, 17), id="TemperatureHinges"),
+    pytest.param(ObservedShares(2), [(6, 2)], (3,), id="ObservedShares"),
     pytest.param(QuantileGaps(7), [(LEADS, 8)], (LEADS, 7), id="QuantileGaps"),
-    pytest.param(CalibratedQuantiles(3), [(LEADS, 7), (LEADS, 1), (2,)], (LEADS, 7), id="CalibratedQuantiles"),
+    pytest.param(CalibratedQuantiles(3, 6), [(LEADS, 7), (2,), (LEADS,), ()], (LEADS, 7), id="CalibratedQuantiles"),
 ]
 
 
@@ -39,7 +41,8 @@ def inputs_of(shapes: list[tuple[int, ...]]) -> list[np.ndarray]:
 
 
 def as_integers(layer: keras.Layer, inputs: list[np.ndarray]) -> list[np.ndarray]:
-    return [inputs[0], *(each.astype(np.int32) for each in inputs[1:])] if isinstance(layer, CalendarTerms) else inputs
+    whole = {CalendarTerms: (1, 2), CalibratedQuantiles: (3,)}.get(type(layer), ())
+    return [each.astype(np.int32) if place in whole else each for place, each in enumerate(inputs)]
 
 
 @pytest.mark.parametrize(("layer", "shapes", "expected"), LAYERS)
@@ -87,14 +90,23 @@ def test_hourly_means_are_taken_over_what_was_observed() -> None:
 def test_temperature_hinges_are_straight_beyond_the_outer_knots_and_zero_where_missing() -> None:
     temperature = np.array([[30.0], [40.0], [NAN]], dtype=np.float32)
     terms = np.asarray(TemperatureHinges((10.0,), (20.0,))(temperature))
-    assert_allclose(terms, [[1.4, 0.0, 1.0], [2.4, 0.0, 2.0], [0.0, 0.0, 0.0]], atol=1e-6)
+    assert_allclose(terms, [[1.4, 0.0, 1.0, 1.0], [2.4, 0.0, 2.0, 1.0], [0.0, 0.0, 0.0, 0.0]], atol=1e-6)
+
+
+def test_shares_tell_how_much_was_observed() -> None:
+    scaled = np.array([[[1.0, 1.0], [0.0, 0.0], [0.0, 0.0], [0.0, 0.0]]], dtype=np.float32)
+    assert_allclose(ObservedShares(2)(scaled), [[0.5, 0.0]])
 
 
 def test_quantiles_are_built_outward_from_the_median_and_stretched_by_the_factors() -> None:
-    layer = CalibratedQuantiles(1)
-    gaps = np.array([[[0.5, 0.1, 0.2]]], dtype=np.float32)  # median, one gap below, one above
-    base = np.array([[[0.5]]], dtype=np.float32)
-    level_scale = np.array([[100.0, 10.0]], dtype=np.float32)
-    assert_allclose(layer(gaps, base, level_scale), [[[109.0, 110.0, 112.0]]], rtol=1e-6)
-    layer.factors.assign([[2.0, -3.0]])
-    assert_allclose(layer(gaps, base, level_scale), [[[108.0, 110.0, 110.0]]], rtol=1e-6)
+    layer = CalibratedQuantiles(1, 2)
+    gaps = np.array([[[1.0, 0.1, 0.2], [1.0, 0.1, 0.2]]], dtype=np.float32)  # median, one gap below, one above
+    rest = np.array([[100.0, 10.0]], dtype=np.float32), np.array([[5.0, 6.0]], dtype=np.float32), np.array([2])
+    assert_allclose(layer(gaps, *rest), [[[109.0, 110.0, 112.0]] * 2], rtol=1e-6)
+    factors, series_factors = np.ones((2, 4, 2)), np.ones((3, 2))
+    factors[1, 1] = 2.0, -3.0
+    series_factors[2] = 1.0, 0.5
+    layer.calibrate(factors, series_factors)
+    expected = [[[109.0, 110.0, 111.0], [108.0, 110.0, 110.0]]]
+    assert_allclose(layer(gaps, *rest), expected, rtol=1e-6, err_msg="night of the first lead, morning of the second")
+    assert_allclose(layer(gaps, *rest[:2], np.array([1]))[0, 0], [109.0, 110.0, 112.0], err_msg="another series")

@@ -20,7 +20,7 @@ from gridcast.features.panel import Panel, panel_from_frames
 from gridcast.features.windows import Inputs, window_inputs
 from gridcast.models.tensorflow.artefact import read_manifest
 from gridcast.models.tensorflow.export import save, signature
-from gridcast.models.tensorflow.network import build_network, input_shapes
+from gridcast.models.tensorflow.network import build_member, build_network, input_shapes
 from gridcast.models.tensorflow.serving import Forecaster
 from gridcast.models.tensorflow.spec import NetworkSize, NetworkSpec, TrainSpec
 from gridcast.models.tensorflow.train import Progress, TrainedModel, fit
@@ -28,8 +28,8 @@ from gridcast.models.tensorflow.train import Progress, TrainedModel, fit
 HOUR = timedelta(hours=1)
 SERIES = ("zone_a", "zone_b")
 LEADS = 6
-SPEC = NetworkSpec(LEADS, HOUR, NetworkSize(width=8, blocks=1, encoder_width=8, summary=4, embedding=2))
-TRAINING = TrainSpec(epochs=2, windows_per_epoch=128, batch_size=32, held_out_blocks=2, seed=5)
+SPEC = NetworkSpec(LEADS, HOUR, NetworkSize(width=8, blocks=1, encoder_width=8, summary=4, horizon=2, embedding=2))
+TRAINING = TrainSpec(members=2, epochs=2, windows_per_epoch=128, batch_size=32, held_out_blocks=2, seed=5)
 
 
 @functools.cache
@@ -100,14 +100,14 @@ def test_the_same_seed_gives_the_same_forecast_and_progress_is_told() -> None:
     done = [each.done for each in told]
     assert done == sorted(done)
     assert done[-1] == 1.0
-    assert told[-1].held_out_loss == again.losses[-1].held_out
+    assert told[-1].held_out_loss == again.losses[-1][-1].held_out
 
 
 def test_a_trained_model_keeps_its_facts() -> None:
     model = trained()
     assert model.trained_until == make_panel().end
     assert model.trained_from == datetime(2024, 1, 1, tzinfo=UTC)
-    assert np.isfinite([each for epoch in model.losses for each in epoch]).all()
+    assert np.isfinite([each for member in model.losses for epoch in member for each in epoch]).all()
     assert model.windows > model.held_out_windows > 0
 
 
@@ -208,7 +208,7 @@ def test_inputs_that_do_not_fit_the_model_are_refused(artefact: Path) -> None:
     inputs = some_inputs(2)
     with pytest.raises(GridcastError, match="'weekday': nothing"):
         forecaster.predict({name: values for name, values in inputs.items() if name != "weekday"})
-    with pytest.raises(GridcastError, match=r"'temperature_c': shape .* expected shape \(window, 6, 4\)"):
+    with pytest.raises(GridcastError, match=r"'temperature_c': shape .* expected shape \(window, 6, 5\)"):
         forecaster.predict({**inputs, "temperature_c": inputs["temperature_c"][:, :3]})
 
 
@@ -226,5 +226,5 @@ def test_an_export_replaces_the_one_before_and_a_failed_one_leaves_it_alone(tmp_
 @pytest.mark.parametrize(("minutes", "leads"), [(5, 12), (15, 96), (30, 336)])
 def test_other_intervals_and_horizons_build(minutes: int, leads: int) -> None:
     spec = NetworkSpec(leads, timedelta(minutes=minutes), SPEC.size)
-    network = build_network(spec, series=1)
+    network = build_network(spec, series=1, members=[build_member(spec, series=1)])
     assert network.output_shape == (None, leads, len(QUANTILE_LEVELS))

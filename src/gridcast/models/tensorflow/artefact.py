@@ -31,10 +31,12 @@ class Manifest:
         leads: intervals forecast at once.
         interval: length of an interval.
         quantiles: levels of the last output axis.
+        lead_correlation: of the errors of two leads, by how many intervals they are apart, (lead,).
         trained_from: first interval of the history, ISO 8601, UTC.
         trained_until: exclusive end of it.
         seed: of the training run.
         spec: settings of network and training.
+        held_out_scores: of the windows it was stopped and calibrated on, see the function of that name.
         metadata: whatever the caller wanted kept.
     """
 
@@ -44,11 +46,13 @@ class Manifest:
     leads: int
     interval: timedelta
     quantiles: tuple[float, ...]
+    lead_correlation: tuple[float, ...]
     trained_from: str
     trained_until: str
     seed: int
     spec: Mapping[str, Any]
     metadata: Mapping[str, Any]
+    held_out_scores: tuple[Mapping[str, Any], ...] = ()
 
     def to_json(self) -> str:
         """The text of manifest.json."""
@@ -66,7 +70,7 @@ def read_manifest(directory: Path) -> Manifest:
     try:
         facts = json.loads(path.read_text(encoding="utf-8"))
         interval = timedelta(minutes=facts.pop("interval_minutes"))
-        for name in ("series_ids", "quantiles"):
+        for name in ("series_ids", "quantiles", "lead_correlation", "held_out_scores"):
             facts[name] = tuple(facts[name])
         manifest = Manifest(interval=interval, **facts)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:

@@ -1,54 +1,89 @@
 """Conformal calibration: stretch the gaps between quantiles until held-out loads fall below them as often as said."""
 
+from collections.abc import Iterator
 from datetime import timedelta
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+from gridcast.domain.day_parts import DAY_PARTS, day_part
 from gridcast.domain.lead_time import bucket_of_lead
-from gridcast.domain.quantiles import MEDIAN, QUANTILE_LEVELS
+from gridcast.domain.quantiles import QUANTILE_LEVELS
+from gridcast.evaluation.conformal import conformal_factors, leaning_on, stretched
 
 Floats = npt.NDArray[np.floating]
+Ints = npt.NDArray[np.integer]
+Bools = npt.NDArray[np.bool_]
 
-FACTOR_LIMITS = (0.2, 5.0)
+GAPS = len(QUANTILE_LEVELS) - 1
 
 
-def gap_factors(target_mw: Floats, quantiles_mw: Floats, *, interval: timedelta) -> npt.NDArray[np.float32]:
-    """Factor of each gap, (lead, gap): quantiles median ± cumulated factor · gap have their nominal level.
+class HeldOut(NamedTuple):
+    """Forecasts of windows that the network has not learned from, and what then happened."""
 
-    target (window, lead) MW, NaN = missing, and forecasts (window, lead, quantile) of windows the network has not
-    learned from. Leads of one bucket share their factors. Gaps count outward: first those below the median, then
-    those above, as in `QuantileGaps`. A bucket without observed targets keeps the factor 1.
+    target_mw: Floats
+    """(window, lead), NaN = missing."""
+    quantiles_mw: Floats
+    """(window, lead, quantile)."""
+    hour_of_day: Floats
+    """(window, lead), local."""
+    series: Ints
+    """(window,), rows of the panel."""
+    day: Ints
+    """(window,), tells days of issue apart: errors within a day are no independent evidence."""
 
-    Reference: Romano, Patterson, Candès (2019), Conformalized quantile regression.
+
+class GapFactors(NamedTuple):
+    """Factors of the gaps between quantiles, outward: first those below the median, then those above."""
+
+    by_lead: npt.NDArray[np.float32]
+    """(lead, day part, gap)."""
+    by_series: npt.NDArray[np.float32]
+    """(series + 1, gap); the first row is of a series unknown to the model."""
+
+
+def gap_factors(held_out: HeldOut, *, interval: timedelta, series: int) -> GapFactors:
+    """Factors that give quantiles their nominal level: by lead bucket, leaning on it by day part, and by series.
+
+    Where the evidence is thin a part of the day leans on its bucket, and a series on all series: see `leaning_on`.
     """
-    leads = target_mw.shape[1]
-    bucket = [bucket_of_lead(lead * interval).label for lead in range(leads)]
-    factors = np.ones((leads, len(QUANTILE_LEVELS) - 1), dtype=np.float32)
-    for label in dict.fromkeys(bucket):
-        inside = np.array([each == label for each in bucket])
-        target, quantiles = target_mw[:, inside].ravel(), quantiles_mw[:, inside].reshape(-1, len(QUANTILE_LEVELS))
-        observed = np.isfinite(target)
-        if observed.any():
-            factors[inside] = _bucket_factors(target[observed], quantiles[observed])
-    return factors
+    leads = held_out.target_mw.shape[1]
+    by_lead = np.ones((leads, len(DAY_PARTS), GAPS), dtype=np.float32)
+    part = day_part(held_out.hour_of_day)
+    for inside in _buckets(leads, interval=interval):
+        of_bucket = np.broadcast_to(inside, part.shape)
+        pooled = _factors(held_out, of_bucket)
+        for each in range(len(DAY_PARTS)):
+            of_part = of_bucket & (part == each)
+            by_lead[inside, each] = leaning_on(pooled, _factors(held_out, of_part), days=_days(held_out, of_part))
+    at = np.arange(leads)[np.newaxis, :]
+    rest = held_out._replace(quantiles_mw=stretched(held_out.quantiles_mw, by_lead[at, part]))
+    by_series = np.ones((series + 1, GAPS), dtype=np.float32)
+    for row in np.unique(held_out.series):
+        own = np.broadcast_to((held_out.series == row)[:, np.newaxis], part.shape)
+        by_series[row + 1] = leaning_on(np.ones(GAPS), _factors(rest, own), days=_days(held_out, own))
+    return GapFactors(by_lead, by_series)
 
 
-def _bucket_factors(target: Floats, quantiles: Floats) -> Floats:
-    below = _side_factors(
-        -target, -quantiles[:, MEDIAN::-1], levels=[1.0 - level for level in QUANTILE_LEVELS[MEDIAN::-1]]
-    )
-    above = _side_factors(target, quantiles[:, MEDIAN:], levels=QUANTILE_LEVELS[MEDIAN:])
-    return np.array([*below, *above])
+def calibrated(held_out: HeldOut, factors: GapFactors) -> Floats:
+    """The quantiles (window, lead, quantile), MW, stretched by their factors."""
+    at = np.arange(held_out.target_mw.shape[1])[np.newaxis, :]
+    of_lead = factors.by_lead[at, day_part(held_out.hour_of_day)]
+    return stretched(held_out.quantiles_mw, of_lead * factors.by_series[held_out.series + 1][:, np.newaxis])
 
 
-def _side_factors(target: Floats, outward: Floats, *, levels: tuple[float, ...] | list[float]) -> list[float]:
-    """Factors of the gaps from the median (first column) outward; each one given those before it."""
-    reached = outward[:, 0].astype(np.float64)
-    factors = []
-    for step, level in enumerate(levels[1:], start=1):
-        gap = np.maximum(outward[:, step] - outward[:, step - 1], 1e-9)
-        factor = float(np.clip(np.quantile((target - reached) / gap, level), *FACTOR_LIMITS))
-        factors.append(factor)
-        reached = reached + factor * gap
-    return factors
+def _buckets(leads: int, *, interval: timedelta) -> Iterator[Bools]:
+    """Which leads (lead,) each bucket holds."""
+    label = [bucket_of_lead(lead * interval).label for lead in range(leads)]
+    for each in dict.fromkeys(label):
+        yield np.array([one == each for one in label])
+
+
+def _factors(held_out: HeldOut, chosen: Bools) -> Floats:
+    return conformal_factors(held_out.target_mw[chosen], held_out.quantiles_mw[chosen])
+
+
+def _days(held_out: HeldOut, chosen: Bools) -> int:
+    observed = (chosen & np.isfinite(held_out.target_mw)).any(axis=1)
+    return len(np.unique(held_out.day[observed]))

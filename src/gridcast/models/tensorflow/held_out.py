@@ -1,6 +1,7 @@
 """Which days a training run keeps to itself: blocks spread over the past year, so that they stand for all seasons."""
 
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import NamedTuple
 
@@ -15,10 +16,8 @@ ORIGIN_DAYS = 2
 """Days of issue times in each held-out block; the block ends one horizon after the last."""
 LARGEST_HELD_OUT_SHARE = 0.25
 MOST_HELD_OUT = 8192
-"""Held-out windows are thinned out evenly to this many."""
+"""Held-out windows of all members are thinned out evenly to this many."""
 LEAST_DAYS = RECENT_DAYS + 28
-FEWEST_DAYS_AS_ISSUED = 28
-"""Days with issue times whose weather was known then; fewer are nothing to learn from."""
 
 
 class Split(NamedTuple):
@@ -36,62 +35,50 @@ class Block:
     end: int
 
 
-def split_windows(panel: Panel, *, train_until: int, leads: int, blocks: int, held_out_every: int) -> Split:
-    """Training and held-out windows whose targets all lie before position `train_until`.
+def split_windows(
+    panel: Panel, *, train_until: int, leads: int, blocks: int, members: int, held_out_every: int
+) -> tuple[Split, ...]:
+    """Windows of each member of an ensemble, whose targets all lie before position `train_until`.
+
+    Members keep different blocks to themselves, so that together they learn from everything, and yet each block can
+    be forecast by a member that has not learned from it.
 
     Args:
         panel: the history.
         train_until: exclusive end of everything that may be looked at.
         leads: intervals forecast at once.
         blocks: how many held-out blocks to spread over the year before `train_until`.
+        members: how many share them out; with fewer blocks than members several keep the same.
         held_out_every: intervals between the origins of held-out windows.
 
     Raises:
         GridcastError: the history is too short to learn from.
     """
     held = held_out_blocks(panel, train_until=train_until, leads=leads, blocks=blocks)
-    training = usable_windows(panel, leads=leads, stop=train_until)
-    inside = np.zeros(len(training.origin), dtype=np.bool_)
+    usable = usable_windows(panel, leads=leads, stop=train_until)
+    most = MOST_HELD_OUT // members
+    return tuple(
+        _split(panel, usable, held[member % len(held) :: members], leads=leads, every=held_out_every, most=most)
+        for member in range(members)
+    )
+
+
+def _split(panel: Panel, usable: Windows, held: Sequence[Block], *, leads: int, every: int, most: int) -> Split:
+    inside = np.zeros(len(usable.origin), dtype=np.bool_)
     parts = []
     for block in held:
-        inside |= (training.origin > block.start - leads) & (training.origin < block.end)
-        parts.append(usable_windows(panel, leads=leads, start=block.start, stop=block.end, every=held_out_every))
+        inside |= (usable.origin > block.start - leads) & (usable.origin < block.end)
+        parts.append(usable_windows(panel, leads=leads, start=block.start, stop=block.end, every=every))
     series, origin = (np.concatenate(each) for each in zip(*parts, strict=True))
-    kept = np.unique(np.linspace(0, len(origin) - 1, min(len(origin), MOST_HELD_OUT)).astype(np.int64))
-    split = Split(
-        Windows(training.series[~inside], training.origin[~inside]),
-        Windows(series[kept], origin[kept]),
-    )
-    if panel.vintages is not None:
-        _require_weather(panel, split, leads=leads, train_until=train_until)
+    kept = np.unique(np.linspace(0, len(origin) - 1, min(len(origin), most)).astype(np.int64))
+    split = Split(Windows(usable.series[~inside], usable.origin[~inside]), Windows(series[kept], origin[kept]))
     if not len(split.training.origin) or not len(split.held_out.origin):
         raise GridcastError(
-            f"of the {_days(panel, train_until)} of history before the end of training, {len(split.training.origin)} "
-            f"windows are complete enough to learn from and {len(split.held_out.origin)} to calibrate on; expected "
-            "both. Give it a longer history, or load and temperature with fewer holes."
+            f"of the history before the end of training, {len(split.training.origin)} windows are complete enough to "
+            f"learn from and {len(split.held_out.origin)} to calibrate on; expected both. Give it a longer history, or "
+            "loads with fewer holes."
         )
     return split
-
-
-def windows_without_weather(panel: Panel, *, leads: int, stop: int) -> int:
-    """Windows before position `stop` that cannot be learned from as the weather of their horizon was not known then."""
-    if panel.vintages is None:
-        return 0
-    with_any = usable_windows(replace(panel, vintages=None), leads=leads, stop=stop)
-    return len(with_any.origin) - len(usable_windows(panel, leads=leads, stop=stop).origin)
-
-
-def _require_weather(panel: Panel, split: Split, *, leads: int, train_until: int) -> None:
-    days = len(np.unique(split.training.origin // intervals_per_day(panel.interval)))
-    if days < FEWEST_DAYS_AS_ISSUED or not len(split.held_out.origin):
-        left_out = windows_without_weather(panel, leads=leads, stop=train_until)
-        raise GridcastError(
-            f"weather as issued: {left_out:,} windows are left out as the weather of their horizon was not known when "
-            f"they begin, which leaves {days} days to learn from and {len(split.held_out.origin)} windows to calibrate "
-            f"on; expected at least {FEWEST_DAYS_AS_ISSUED} days and some windows. Ingest weather forecasts as they "
-            "were issued (available_at before valid_time), shorten the horizon, or set weather.known to observed in "
-            "config/model_config.yaml."
-        )
 
 
 def held_out_blocks(panel: Panel, *, train_until: int, leads: int, blocks: int) -> tuple[Block, ...]:

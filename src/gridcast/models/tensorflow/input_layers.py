@@ -100,6 +100,24 @@ class HourlyMeans(keras.layers.Layer):
 
 
 @keras.saving.register_keras_serializable(package=PACKAGE)
+class ObservedShares(keras.layers.Layer):
+    """Share observed of `steps` intervals at a time: (window, time, 2) of `ScaledLoad` → (window, part)."""
+
+    def __init__(self, steps: int, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.steps = steps
+
+    def call(self, scaled: Any) -> Any:
+        """Shares from 0 to 1."""
+        observed = scaled[..., 1]
+        return ops.mean(ops.reshape(observed, (-1, observed.shape[1] // self.steps, self.steps)), axis=-1)
+
+    def get_config(self) -> dict[str, Any]:
+        """Arguments of the constructor."""
+        return {**super().get_config(), "steps": self.steps}
+
+
+@keras.saving.register_keras_serializable(package=PACKAGE)
 class CalendarTerms(keras.layers.Layer):
     """Position on the horizon, daily and yearly harmonics, weekday: (window, lead) inputs → (window, lead, term)."""
 
@@ -130,10 +148,11 @@ def harmonics(phase: Any, count: int) -> Any:
 
 @keras.saving.register_keras_serializable(package=PACKAGE)
 class TemperatureHinges(keras.layers.Layer):
-    """Temperature around 16 °C and its excess over and shortfall below knots, in tens of degrees.
+    """Temperature around 16 °C and its excess over and shortfall below knots, in tens of degrees, and what is known.
 
-    (…, term) °C → (…, term · (1 + knots)); missing temperatures give zeros. Straight beyond the outer knots, so a
-    heat wave without precedent is extrapolated rather than saturated; beyond ±60 °C it is no temperature.
+    (…, term) °C → (…, term · (1 + knots) + 1); missing temperatures give zeros, and the last number says whether the
+    first term was observed. Straight beyond the outer knots, so a heat wave without precedent is extrapolated rather
+    than saturated; beyond ±60 °C it is no temperature.
     """
 
     def __init__(self, below: tuple[float, ...], above: tuple[float, ...], **kwargs: Any) -> None:
@@ -148,7 +167,7 @@ class TemperatureHinges(keras.layers.Layer):
         terms = [temperature - 16.0]
         terms += [ops.relu(knot - temperature) for knot in self.below]
         terms += [ops.relu(temperature - knot) for knot in self.above]
-        return ops.concatenate([0.1 * observed * term for term in terms], axis=-1)
+        return ops.concatenate([*(0.1 * observed * term for term in terms), observed[..., :1]], axis=-1)
 
     def get_config(self) -> dict[str, Any]:
         """Arguments of the constructor."""

@@ -1,7 +1,7 @@
-"""The training loop: batches, steps, early stopping on held-out windows."""
+"""The training loop of one member: batches from tf.data, steps, early stopping on held-out windows, going on later."""
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -10,28 +10,38 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
+from gridcast.evaluation.conformal import conformal_factors, stretched
 from gridcast.features.panel import Panel
-from gridcast.features.windows import Inputs, Windows, window_inputs, window_targets
+from gridcast.features.windows import Inputs, Windows, intervals_per_day, window_inputs, window_targets
+from gridcast.models.tensorflow.blinds import blinded, draw_blinds
+from gridcast.models.tensorflow.checkpoint import MemberState
+from gridcast.models.tensorflow.distributed import Team, over_all, share_of_all
 from gridcast.models.tensorflow.held_out import Split
-from gridcast.models.tensorflow.losses import pinball
-from gridcast.models.tensorflow.spec import TrainSpec
+from gridcast.models.tensorflow.losses import observed_count, pinball
+from gridcast.models.tensorflow.network import INPUT_TYPES, input_shapes
+from gridcast.models.tensorflow.spec import NetworkSpec, TrainSpec
 
 Floats = npt.NDArray[np.float32]
 PREDICTED_AT_ONCE = 512
+BATCHES_AHEAD = 4
+STEPS_BETWEEN_NEWS = 10
 
 
 class Progress(NamedTuple):
     """Where a training run stands."""
 
+    member: int
+    """Members completed."""
+    members: int
     epoch: int
-    """Epochs completed."""
+    """Epochs the current member has completed."""
     epochs: int
     done: float
-    """Share of all epochs done, 0 … 1."""
+    """Share of everything done, 0 … 1."""
     training_loss: float
     """Mean pinball of the current epoch over the series' weekly change."""
     held_out_loss: float
-    """The same on held-out windows after the last completed epoch, NaN during the first."""
+    """The same on held-out windows, calibrated, after the last completed epoch; NaN during the first."""
     seconds: float
     """Since the start."""
 
@@ -53,112 +63,171 @@ def predict(network: keras.Model, inputs: Inputs) -> Floats:
     return np.concatenate(parts)
 
 
+def predict_windows(network: keras.Model, panel: Panel, windows: Windows, *, leads: int) -> Floats:
+    """Quantiles (window, lead, quantile), MW, of windows of a panel."""
+    parts = []
+    for first in range(0, len(windows.origin), PREDICTED_AT_ONCE):
+        chunk = slice(first, first + PREDICTED_AT_ONCE)
+        inputs = window_inputs(panel, series=windows.series[chunk], origin=windows.origin[chunk], leads=leads)
+        parts.append(predict(network, inputs))
+    return np.concatenate(parts)
+
+
 @dataclass(slots=True, eq=False)
 class Learner:
-    """A network on its way from random weights to the best ones found.
+    """One member of an ensemble on its way from random weights to the best ones found.
 
     Attributes:
         panel: the history windows are cut from.
         network: what learns, in place.
-        leads: intervals it forecasts at once.
+        network_spec: its shape.
         spec: how it learns.
+        member: which member it is, from 0.
         weight: (series,), what a MW of loss counts, so that large and small series matter alike.
         on_progress: told every few steps.
+        started: when the run began, monotonic seconds.
+        team: the workers that learn it together.
     """
 
     panel: Panel
     network: keras.Model
-    leads: int
+    network_spec: NetworkSpec
     spec: TrainSpec
+    member: int
     weight: Floats
     on_progress: Callable[[Progress], None] | None = None
     started: float = field(default_factory=time.monotonic)
+    team: Team = field(default_factory=Team.alone)
 
-    def learn(self, split: Split) -> list[EpochLosses]:
-        """Losses of every epoch; the network ends with the weights of the best one."""
-        rng = np.random.default_rng(self.spec.seed)
-        per_epoch = min(self.spec.windows_per_epoch, len(split.training.origin))
-        steps = max(1, per_epoch // self.spec.batch_size)
-        step = _training_step(self.network, self.spec, steps=steps * self.spec.epochs)
+    def learn(
+        self, split: Split, *, resume: MemberState | None = None, keep: Callable[[MemberState], None] | None = None
+    ) -> list[EpochLosses]:
+        """Losses of every epoch; the network ends with the weights of the best one.
+
+        Goes on from `resume` where there is one; `keep` is given the state after every epoch.
+        """
+        steps = self._steps(split.training)
+        optimizer = _optimizer(self.spec, steps=steps * self.spec.epochs, network=self.network)
+        step = _training_step(self.network, optimizer, team=self.team)
         losses: list[EpochLosses] = []
         best = self._weights()
-        for epoch in range(self.spec.epochs):
-            training = self._epoch(step, split.training, rng=rng, steps=steps, epoch=epoch, losses=losses)
-            losses.append(EpochLosses(training, self._held_out_loss(split.held_out)))
-            self._tell(epoch + 1, 0.0, losses[-1].training, losses)
-            best_epoch = int(np.argmin([each.held_out for each in losses]))
-            if best_epoch == epoch:
+        if resume is not None:
+            losses, best = [EpochLosses(*each) for each in resume.losses], list(resume.best)
+            _assign(self.network.variables, resume.variables)
+            _assign(optimizer.variables, resume.optimizer)
+        self.team.tell_noise_apart(self.network)
+        while len(losses) < self.spec.epochs and not self._is_stuck(losses):
+            training = self._epoch(step, split.training, steps=steps, losses=losses)
+            held_out = self.team.of_chief(self._held_out_loss(split.held_out))
+            losses.append(EpochLosses(training, held_out))
+            if _best(losses) == len(losses) - 1:
                 best = self._weights()
-            elif epoch - best_epoch >= self.spec.patience:
-                break
-        for variable, value in zip(self.network.weights, best, strict=True):
-            variable.assign(value)
+            if keep is not None:
+                keep(MemberState(tuple(losses), _values(self.network.variables), _values(optimizer.variables), best))
+            self._tell(0.0, training, losses)
+        _assign(self.network.weights, best)
         return losses
 
-    def _weights(self) -> list[Any]:
-        return [tf.identity(variable.value) for variable in self.network.weights]
+    def _is_stuck(self, losses: list[EpochLosses]) -> bool:
+        return bool(losses) and len(losses) - 1 - _best(losses) >= self.spec.patience
 
-    def predict_windows(self, windows: Windows) -> Floats:
-        """Quantiles (window, lead, quantile), MW."""
-        parts = []
-        for first in range(0, len(windows.origin), PREDICTED_AT_ONCE):
-            chunk = slice(first, first + PREDICTED_AT_ONCE)
-            parts.append(predict(self.network, self._inputs(windows.series[chunk], windows.origin[chunk])))
-        return np.concatenate(parts)
+    def _steps(self, windows: Windows) -> int:
+        shown = self.spec.windows_in_epoch(len(windows.origin), leads=self.network_spec.leads)
+        return max(1, shown // self.spec.batch_size)
 
-    def _epoch(
-        self,
-        step: Callable[..., Any],
-        windows: Windows,
-        *,
-        rng: np.random.Generator,
-        steps: int,
-        epoch: int,
-        losses: Sequence[EpochLosses],
-    ) -> float:
-        total = 0.0
-        for done, chosen in enumerate(_batches(windows, rng=rng, size=self.spec.batch_size, steps=steps), start=1):
-            series, origin = windows.series[chosen], windows.origin[chosen]
-            target = window_targets(self.panel, series=series, origin=origin, leads=self.leads)
-            inputs = {name: tf.constant(values) for name, values in self._inputs(series, origin).items()}
-            total += float(step(inputs, tf.constant(target), tf.constant(self.weight[series])))
-            if done % 10 == 0 and done < steps:
-                self._tell(epoch, done / steps, total / done, losses)
-        return total / steps
+    def _weights(self) -> list[npt.NDArray[Any]]:
+        return _values(self.network.weights)
+
+    def _epoch(self, step: Callable[..., Any], windows: Windows, *, steps: int, losses: list[EpochLosses]) -> float:
+        total = tf.zeros(())
+        for done, batch in enumerate(self._batches(windows, steps=steps, epoch=len(losses)), start=1):
+            total += step(*batch)
+            if done % STEPS_BETWEEN_NEWS == 0 and done < steps:
+                self._tell(done / steps, float(total) / done, losses)
+        return float(total) / steps
+
+    def _batches(self, windows: Windows, *, steps: int, epoch: int) -> tf.data.Dataset:
+        """Inputs, targets and weights of each step, made while the one before is learned from."""
+        shapes = input_shapes(self.network_spec)
+        types = {
+            name: tf.TensorSpec((None, *shape), INPUT_TYPES.get(name, "float32")) for name, shape in shapes.items()
+        }
+        signature = (types, tf.TensorSpec((None, self.network_spec.leads)), tf.TensorSpec((None,)))
+        batches = tf.data.Dataset.from_generator(
+            lambda: self._cut(windows, steps=steps, epoch=epoch), output_signature=signature
+        )
+        return batches.prefetch(BATCHES_AHEAD)
+
+    def _cut(self, windows: Windows, *, steps: int, epoch: int) -> Iterator[tuple[Inputs, Floats, Floats]]:
+        """No window comes twice in an epoch; what is drawn depends on seed, member and epoch alone."""
+        rng = np.random.default_rng((self.spec.seed, self.member, epoch))
+        count, leads, per_day = len(windows.origin), self.network_spec.leads, intervals_per_day(self.panel.interval)
+        drawn = rng.choice(count, min(count, self.spec.batch_size * steps), replace=False, shuffle=True)
+        newest = int(windows.origin.max())
+        for chosen in np.array_split(drawn, steps):
+            batch = Windows(windows.series[chosen], windows.origin[chosen])
+            blinds = draw_blinds(batch, share=self.spec.blind_share, leads=leads, per_day=per_day, rng=rng)
+            batch, blinds = self.team.share(batch), self.team.share(blinds)
+            inputs = window_inputs(
+                self.panel, series=batch.series, origin=batch.origin, leads=leads, visible=blinds.loads
+            )
+            target = window_targets(self.panel, series=batch.series, origin=batch.origin, leads=leads)
+            age_days = (newest - batch.origin) / per_day
+            weight = self.weight[batch.series] * 0.5 ** (age_days / self.spec.half_life_days)
+            yield blinded(inputs, blinds), target, weight.astype(np.float32)
 
     def _held_out_loss(self, windows: Windows) -> float:
-        target = window_targets(self.panel, series=windows.series, origin=windows.origin, leads=self.leads)
-        quantiles = self.predict_windows(windows)
+        leads = self.network_spec.leads
+        target = window_targets(self.panel, series=windows.series, origin=windows.origin, leads=leads)
+        quantiles = predict_windows(self.network, self.panel, windows, leads=leads)
+        factors = conformal_factors(target.ravel(), quantiles.reshape(-1, quantiles.shape[-1]))
+        quantiles = stretched(quantiles, factors).astype(np.float32)
         return float(pinball(tf.constant(target), tf.constant(quantiles), weight=self.weight[windows.series]))
 
-    def _inputs(self, series: npt.NDArray[np.int32], origin: npt.NDArray[np.int32]) -> Inputs:
-        return window_inputs(self.panel, series=series, origin=origin, leads=self.leads)
-
-    def _tell(self, epoch: int, part: float, loss: float, losses: Sequence[EpochLosses]) -> None:
-        if self.on_progress is not None:
-            held_out = losses[-1].held_out if losses else float("nan")
-            done = (epoch + part) / self.spec.epochs
-            self.on_progress(Progress(epoch, self.spec.epochs, done, loss, held_out, time.monotonic() - self.started))
-
-
-def _batches(windows: Windows, *, rng: np.random.Generator, size: int, steps: int) -> Iterator[npt.NDArray[np.int64]]:
-    """Positions of the windows of each step; none comes twice in an epoch."""
-    count = len(windows.origin)
-    drawn = rng.choice(count, min(count, size * steps), replace=False, shuffle=True)
-    yield from np.array_split(drawn, steps)
+    def _tell(self, part: float, loss: float, losses: list[EpochLosses]) -> None:
+        if self.on_progress is None:
+            return
+        spec, epoch = self.spec, len(losses)
+        is_over = part == 0.0 and (epoch == spec.epochs or self._is_stuck(losses))
+        done = (self.member + (1.0 if is_over else (epoch + part) / spec.epochs)) / spec.members
+        held_out = losses[-1].held_out if losses else float("nan")
+        seconds = time.monotonic() - self.started
+        self.on_progress(
+            Progress(self.member + is_over, spec.members, epoch, spec.epochs, done, loss, held_out, seconds)
+        )
 
 
-def _training_step(network: keras.Model, spec: TrainSpec, *, steps: int) -> Callable[..., Any]:
+def _best(losses: list[EpochLosses]) -> int:
+    return int(np.argmin([each.held_out for each in losses]))
+
+
+def _values(variables: Any) -> list[npt.NDArray[Any]]:
+    return [np.array(variable.numpy()) for variable in variables]
+
+
+def _assign(variables: Any, values: Any) -> None:
+    for variable, value in zip(variables, values, strict=True):
+        variable.assign(value)
+
+
+def _optimizer(spec: TrainSpec, *, steps: int, network: keras.Model) -> keras.optimizers.Optimizer:
     schedule = keras.optimizers.schedules.CosineDecay(spec.learning_rate, steps)
     optimizer = keras.optimizers.AdamW(schedule, weight_decay=spec.weight_decay)
     optimizer.build(network.trainable_variables)
+    return optimizer
+
+
+def _training_step(network: keras.Model, optimizer: keras.optimizers.Optimizer, *, team: Team) -> Callable[..., Any]:
+    def on_each_device(inputs: Any, target: Any, weight: Any) -> Any:
+        share = share_of_all(observed_count(target))
+        with tf.GradientTape() as tape:
+            loss = share * pinball(target, network(inputs, training=True), weight=weight)
+        gradients = tape.gradient(loss, network.trainable_variables)
+        optimizer.apply(gradients, network.trainable_variables)  # adds up the gradients of all devices
+        return over_all(loss)
 
     @tf.function
     def step(inputs: Any, target: Any, weight: Any) -> Any:
-        with tf.GradientTape() as tape:
-            loss = pinball(target, network(inputs, training=True), weight=weight)
-        gradients = tape.gradient(loss, network.trainable_variables)
-        optimizer.apply(gradients, network.trainable_variables)
-        return loss
+        return team.run(on_each_device, inputs, target, weight)
 
     return step

@@ -9,6 +9,11 @@ from gridcast.domain.quantiles import QUANTILE_LEVELS
 from gridcast.models.tensorflow.missing import is_observed, or_zero
 
 
+def observed_count(target: Any) -> Any:
+    """How many targets are observed; a scalar."""
+    return ops.sum(is_observed(target))
+
+
 def pinball(target: Any, quantiles: Any, *, weight: Any) -> Any:
     """Weighted mean pinball loss over quantile levels, windows and leads with an observed target; a scalar.
 

@@ -1,16 +1,19 @@
 """The network: raw inputs of a window in, quantiles of every lead in MW out; all series share its weights."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import keras
 from keras import ops
 
 from gridcast.domain.quantiles import MEDIAN, QUANTILE_LEVELS
+from gridcast.features.day_calendar import DAY_TERMS, REFERENCE_DAY_TERMS
 from gridcast.features.temperature_terms import TEMPERATURE_TERMS
 from gridcast.features.windows import RECENT_DAYS, REFERENCES, intervals_per_day
 from gridcast.models.tensorflow.input_layers import (
     CalendarTerms,
     HourlyMeans,
+    ObservedShares,
     ScaledLoad,
     TemperatureHinges,
     WeekLevel,
@@ -21,8 +24,8 @@ from gridcast.models.tensorflow.spec import NetworkSpec
 KNOTS_BELOW_C = (12.0, 4.0)
 KNOTS_ABOVE_C = (18.0, 23.0, 28.0)
 FIRST_SHARES = (0.4, 0.1, 0.3, 0.1, 0.1)
-
-
+"""Of the references, what the forecast of an untrained network is made of."""
+OBSERVED_SHARE_HOURS = 6
 INPUT_TYPES = {"series": "int32", "weekday": "int32", "day_of_year": "int32", "reference_weekday": "int32"}
 
 
@@ -35,37 +38,52 @@ def input_shapes(spec: NetworkSpec) -> dict[str, tuple[int, ...]]:
         "hour_of_day": (leads,),
         "weekday": (leads,),
         "day_of_year": (leads,),
-        "holiday": (leads, 3),
+        "holiday": (leads, len(DAY_TERMS)),
         "temperature_c": (leads, terms),
         "reference_load_mw": (leads, references),
         "reference_temperature_c": (leads, references, terms),
         "reference_weekday": (leads, references),
-        "reference_holiday": (leads, references),
+        "reference_holiday": (leads, references, len(REFERENCE_DAY_TERMS)),
     }
 
 
-def build_network(spec: NetworkSpec, *, series: int) -> keras.Model:
-    """An untrained network for `series` known series; series 0 stands for any other."""
-    inputs = {
-        name: keras.Input(shape, name=name, dtype=INPUT_TYPES.get(name, "float32"))
-        for name, shape in input_shapes(spec).items()
-    }
-    week = 7 * intervals_per_day(spec.interval)
-    level_scale = WeekLevel(week, name="week_level")(inputs["recent_load_mw"])
-    reference = ScaledLoad(name="scaled_references")(inputs["reference_load_mw"], level_scale)
-    temperature = TemperatureHinges(KNOTS_BELOW_C, KNOTS_ABOVE_C, name="temperature")(inputs["temperature_c"])
-    terms = _lead_terms(inputs, spec, temperature=temperature, reference=reference)
-    identity = keras.layers.Embedding(series + 1, spec.size.embedding, name="identity")(inputs["series"])
-    state = keras.layers.Concatenate()([_encode(inputs["recent_load_mw"], level_scale, spec), identity])
-    state = keras.layers.RepeatVector(spec.leads)(state)
-    hidden = keras.layers.Concatenate()([terms, state])
-    hidden = keras.layers.Dense(spec.size.width, name="enter")(hidden)
-    for block in range(spec.size.blocks):
-        hidden = residual_block(hidden, spec.size.width, dropout=spec.size.dropout, name=f"block_{block}")
-    gaps = QuantileGaps(len(QUANTILE_LEVELS), name="gaps")(hidden)
-    base = keras.layers.Dense(1, use_bias=False, kernel_initializer=_first_shares, name="shares")(reference[..., 0])
-    quantiles = CalibratedQuantiles(MEDIAN, name="calibrated")(gaps, base, level_scale)
+def build_network(spec: NetworkSpec, *, series: int, members: Sequence[keras.Model]) -> keras.Model:
+    """One network of all members: raw inputs → quantiles (window, lead, quantile), MW, the mean of the members'."""
+    inputs = _symbols({name: (shape, INPUT_TYPES.get(name, "float32")) for name, shape in input_shapes(spec).items()})
+    level_scale = WeekLevel(7 * intervals_per_day(spec.interval), name="level")(inputs["recent_load_mw"])
+    terms = _terms(inputs, spec, level_scale=level_scale)
+    outward = [member(terms) for member in members]
+    mean = keras.layers.Average(name="ensemble")(outward) if len(outward) > 1 else outward[0]
+    quantiles = CalibratedQuantiles(MEDIAN, series, name="calibrated")(
+        mean, level_scale, inputs["hour_of_day"], inputs["series"]
+    )
     return keras.Model(inputs, quantiles, name="gridcast")
+
+
+def build_member(spec: NetworkSpec, *, series: int, name: str = "member") -> keras.Model:
+    """An untrained member of an ensemble for `series` known series; series 0 stands for any other.
+
+    It turns terms that have nothing to learn, `per_lead` (window, lead, term), `recent` (window, term), `references`
+    (window, lead, reference) and `series` (window,), into `QuantileGaps` (window, lead, quantile), scaled.
+    """
+    size = spec.size
+    shapes = {each: (shape, "float32") for each, shape in _term_shapes(spec).items()}
+    terms = _symbols({**shapes, "series": ((), "int32")})
+    identity = keras.layers.Embedding(series + 1, size.embedding, name="identity")(terms["series"])
+    per_lead = keras.layers.GaussianNoise(size.noise, name="noise")(terms["per_lead"])
+    recent = keras.layers.GaussianNoise(size.noise, name="recent_noise")(terms["recent"])
+    recent = _blocks(recent, size.encoder_width, count=2, dropout=size.dropout, name="recent")
+    recent = keras.layers.Dense(size.summary, name="recent_summary")(recent)
+    outlook = keras.layers.Concatenate(name="recent_and_horizon")([recent, _horizon(per_lead, spec)])
+    outlook = _blocks(outlook, size.encoder_width, count=1, dropout=size.dropout, name="outlook")
+    outlook = keras.layers.Dense(size.summary, name="outlook_summary")(outlook)
+    state = keras.layers.Concatenate(name="state")([recent, outlook, identity])
+    hidden = keras.layers.Concatenate(name="lead")([per_lead, keras.layers.RepeatVector(spec.leads)(state)])
+    hidden = _blocks(hidden, size.width, count=size.blocks, dropout=size.dropout, name="lead")
+    gaps = QuantileGaps(len(QUANTILE_LEVELS), name="gaps")(hidden)
+    base = keras.layers.Dense(1, use_bias=False, kernel_initializer=_first_shares, name="shares")(terms["references"])
+    median = keras.layers.Add(name="median")([gaps[..., :1], base])
+    return keras.Model(terms, keras.layers.Concatenate(name="outward")([median, gaps[..., 1:]]), name=name)
 
 
 def residual_block(hidden: Any, width: int, *, dropout: float, name: str) -> Any:
@@ -74,7 +92,14 @@ def residual_block(hidden: Any, width: int, *, dropout: float, name: str) -> Any
     change = keras.layers.Dense(width, activation=_gelu, name=f"{name}_in")(change)
     change = keras.layers.Dropout(dropout, name=f"{name}_dropout")(change)
     change = keras.layers.Dense(width, name=f"{name}_out")(change)
-    return keras.layers.Add()([hidden, change])
+    return keras.layers.Add(name=name)([hidden, change])
+
+
+def _blocks(values: Any, width: int, *, count: int, dropout: float, name: str) -> Any:
+    hidden = keras.layers.Dense(width, name=f"{name}_enter")(values)
+    for block in range(count):
+        hidden = residual_block(hidden, width, dropout=dropout, name=f"{name}_{block}")
+    return hidden
 
 
 def _gelu(values: Any) -> Any:
@@ -85,24 +110,52 @@ def _first_shares(shape: Any, dtype: Any = None) -> Any:
     return ops.reshape(ops.convert_to_tensor(FIRST_SHARES, dtype=dtype), shape)
 
 
-def _encode(recent_load_mw: Any, level_scale: Any, spec: NetworkSpec) -> Any:
-    recent = ScaledLoad(name="scaled_recent")(recent_load_mw, level_scale)
-    recent = HourlyMeans(intervals_per_day(spec.interval) // 24, name="hourly_recent")(recent)
-    hidden = keras.layers.Dense(spec.size.encoder_width, name="encoder_enter")(recent)
-    for block in range(2):
-        hidden = residual_block(hidden, spec.size.encoder_width, dropout=2 * spec.size.dropout, name=f"encoder_{block}")
-    return keras.layers.Dense(spec.size.summary, name="encoder_leave")(hidden)
+def _horizon(per_lead: Any, spec: NetworkSpec) -> Any:
+    """(window, number): a few numbers of each hour of the whole horizon, so that every lead knows what is to come."""
+    steps = max(1, intervals_per_day(spec.interval) // 24)
+    hours = keras.layers.Dense(spec.size.horizon, name="horizon_terms")(per_lead)
+    if steps > 1:
+        hours = keras.layers.AveragePooling1D(steps, padding="same", name="horizon_hours")(hours)
+    flat = keras.layers.Reshape((hours.shape[1] * hours.shape[2],), name="horizon")(hours)
+    return keras.layers.Dropout(spec.size.dropout / 2, name="horizon_dropout")(flat)
 
 
-def _lead_terms(inputs: dict[str, Any], spec: NetworkSpec, *, temperature: Any, reference: Any) -> Any:
-    references = len(REFERENCES)
-    calendar = CalendarTerms(name="calendar")(inputs["hour_of_day"], inputs["weekday"], inputs["day_of_year"])
-    then = TemperatureHinges(KNOTS_BELOW_C, KNOTS_ABOVE_C, name="reference_temperature")(
-        inputs["reference_temperature_c"]
+def _terms(inputs: dict[str, Any], spec: NetworkSpec, *, level_scale: Any) -> dict[str, Any]:
+    """What every member starts from; loads are scaled, missing values zero and marked as such."""
+    per_day = intervals_per_day(spec.interval)
+    recent = ScaledLoad(name="scaled_recent")(inputs["recent_load_mw"], level_scale)
+    hourly = HourlyMeans(per_day // 24, name="hourly_recent")(recent)
+    observed = ObservedShares(OBSERVED_SHARE_HOURS * per_day // 24, name="observed_recent")(recent)
+    references = ScaledLoad(name="scaled_references")(inputs["reference_load_mw"], level_scale)
+    return {
+        "per_lead": _lead_terms(inputs, spec, references=references),
+        "recent": keras.layers.Concatenate(name="recent")([hourly, observed]),
+        "references": references[..., 0],
+        "series": inputs["series"],
+    }
+
+
+def _lead_terms(inputs: dict[str, Any], spec: NetworkSpec, *, references: Any) -> Any:
+    weather, then = (
+        TemperatureHinges(KNOTS_BELOW_C, KNOTS_ABOVE_C, name=name)(inputs[f"{name}_c"])
+        for name in ("temperature", "reference_temperature")
     )
-    flat = keras.layers.Reshape((spec.leads, then.shape[-1] * references))(then)
-    values = keras.layers.Reshape((spec.leads, 2 * references))(reference)
     weekend = ops.cast(ops.stack([ops.equal(inputs["reference_weekday"], day) for day in (5, 6)], -1), "float32")
-    weekend = keras.layers.Reshape((spec.leads, 2 * references))(weekend)
-    parts = [calendar, inputs["holiday"], temperature, values, flat, weekend, inputs["reference_holiday"]]
-    return keras.layers.Concatenate(name="terms")(parts)
+    calendar = CalendarTerms(name="calendar")(inputs["hour_of_day"], inputs["weekday"], inputs["day_of_year"])
+    parts = [calendar, inputs["holiday"], weather, references, then, weekend, inputs["reference_holiday"]]
+    return keras.layers.Concatenate(name="terms")([_flat(part, spec.leads) for part in parts])
+
+
+def _flat(values: Any, leads: int) -> Any:
+    """(window, lead, …) → (window, lead, all of the rest)."""
+    return values if len(values.shape) == 3 else keras.layers.Reshape((leads, -1))(values)
+
+
+def _term_shapes(spec: NetworkSpec) -> dict[str, tuple[int, ...]]:
+    inputs = _symbols({name: (shape, INPUT_TYPES.get(name, "float32")) for name, shape in input_shapes(spec).items()})
+    terms = _terms(inputs, spec, level_scale=WeekLevel(1)(inputs["recent_load_mw"]))
+    return {name: tuple(terms[name].shape[1:]) for name in ("per_lead", "recent", "references")}
+
+
+def _symbols(inputs: dict[str, tuple[tuple[int, ...], str]]) -> dict[str, Any]:
+    return {name: keras.Input(shape, name=name, dtype=dtype) for name, (shape, dtype) in inputs.items()}

@@ -5,6 +5,8 @@ from typing import Any
 import keras
 from keras import ops
 
+from gridcast.domain.day_parts import DAY_PARTS
+
 PACKAGE = "gridcast"
 
 
@@ -40,26 +42,41 @@ class QuantileGaps(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable(package=PACKAGE)
 class CalibratedQuantiles(keras.layers.Layer):
-    """Quantiles in MW from median and gaps; each gap is stretched by a calibrated factor of its lead.
+    """Quantiles in MW from median and gaps; each gap is stretched by calibrated factors.
 
-    Gaps (window, lead, quantile) as of `QuantileGaps`, base (window, lead, 1) scaled, level and scale (window, 2) →
-    (window, lead, quantile) MW, ascending by construction: factors are never negative.
+    Gaps (window, lead, quantile) as of `QuantileGaps`, scaled, level and scale (window, 2), hour of the day (window,
+    lead) and series (window,) → (window, lead, quantile) MW, ascending by construction: factors are never negative.
+    The factor of a gap is that of its lead and part of the day, `factors` (lead, day part, gap), times that of its
+    series, `series_factors` (series + 1, gap).
     """
 
-    def __init__(self, lower: int, **kwargs: Any) -> None:
+    def __init__(self, lower: int, series: int, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.lower = lower
+        self.series = series
 
     def build(self, gaps_shape: tuple[Any, ...], *_: Any) -> None:
         """Create the factors, one for a network that is not calibrated yet."""
+        leads, gaps = gaps_shape[1], gaps_shape[2] - 1
         self.factors = self.add_weight(
-            name="factors", shape=(gaps_shape[1], gaps_shape[2] - 1), initializer="ones", trainable=False
+            name="factors", shape=(leads, len(DAY_PARTS), gaps), initializer="ones", trainable=False
+        )
+        self.series_factors = self.add_weight(
+            name="series_factors", shape=(self.series + 1, gaps), initializer="ones", trainable=False
         )
 
-    def call(self, gaps: Any, base: Any, level_scale: Any) -> Any:
+    def calibrate(self, factors: Any, series_factors: Any) -> None:
+        """Take over factors in the shapes above."""
+        self.factors.assign(factors)
+        self.series_factors.assign(series_factors)
+
+    def call(self, gaps: Any, level_scale: Any, hour_of_day: Any, series: Any) -> Any:
         """Ascending quantiles, MW."""
-        median = gaps[..., :1] + base
-        stretched = gaps[..., 1:] * ops.maximum(self.factors, 0.0)
+        part = ops.one_hot(ops.cast(hour_of_day * len(DAY_PARTS) / 24.0, "int32"), len(DAY_PARTS), dtype="float32")
+        factors = ops.sum(ops.expand_dims(part, -1) * self.factors, axis=2)
+        factors = factors * ops.expand_dims(ops.take(self.series_factors, series, axis=0), 1)
+        median = gaps[..., :1]
+        stretched = gaps[..., 1:] * ops.maximum(factors, 0.0)
         below, above = [median], [median]
         for step in range(self.lower):
             below.append(below[-1] - stretched[..., step : step + 1])
@@ -72,4 +89,4 @@ class CalibratedQuantiles(keras.layers.Layer):
 
     def get_config(self) -> dict[str, Any]:
         """Arguments of the constructor."""
-        return {**super().get_config(), "lower": self.lower}
+        return {**super().get_config(), "lower": self.lower, "series": self.series}

@@ -17,6 +17,7 @@ from gridcast.features.station_mix import StationMix
 from gridcast.features.windows import window_inputs
 from gridcast.models.tensorflow.artefact import LITERT, OUTPUT, SIGNATURE, Manifest, read_manifest, station_mix_of
 from gridcast.models.tensorflow.native_log import native_log_muted
+from gridcast.models.tensorflow.sanity import require_sanity
 
 Floats = npt.NDArray[np.float32]
 
@@ -39,10 +40,10 @@ class Forecaster:
 
     @classmethod
     def load(cls, directory: Path) -> "Forecaster":
-        """The model exported to `directory`.
+        """The model exported to `directory`, once it has repeated the forecast it was exported with.
 
         Raises:
-            GridcastError: a file is missing, damaged or changed.
+            GridcastError: a file is missing, damaged or changed, or the forecast differs.
         """
         manifest = read_manifest(directory)
         signature = json.loads((directory / SIGNATURE).read_text(encoding="utf-8"))
@@ -50,7 +51,9 @@ class Forecaster:
             interpreter = Interpreter(model_path=str(directory / LITERT), num_threads=1)
             interpreter.allocate_tensors()
             runner = interpreter.get_signature_runner()
-        return cls(manifest, signature["inputs"], runner)
+        loaded = cls(manifest, signature["inputs"], runner)
+        require_sanity(directory, loaded.predict, signature=loaded.signature)
+        return loaded
 
     @property
     def series_ids(self) -> tuple[str, ...]:
@@ -71,6 +74,11 @@ class Forecaster:
     def station_mix(self) -> StationMix | None:
         """How it mixes the temperatures of stations; None stands for the plain mean of those that report."""
         return station_mix_of(self.manifest)
+
+    @property
+    def lead_correlation(self) -> tuple[float, ...]:
+        """Correlation of the errors of two leads, by how many intervals they are apart, (lead,)."""
+        return self.manifest.lead_correlation
 
     def series_index(self, series_id: str) -> int:
         """The `series` input of a series; 0 for one the model has never seen."""

@@ -1,0 +1,87 @@
+"""How far a training run has come, kept in one file after every epoch, so that it can go on after an interruption."""
+
+import io
+import json
+import os
+import zipfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+Array = npt.NDArray[Any]
+
+
+class MemberState(NamedTuple):
+    """A member after an epoch; a finished one is what it was after its last."""
+
+    losses: Sequence[tuple[float, float]]
+    """(training, held-out) of each epoch."""
+    variables: Sequence[Array]
+    """Of the network, with the state of its random layers."""
+    optimizer: Sequence[Array]
+    """Variables of the optimizer."""
+    best: Sequence[Array]
+    """Weights of the network after the best epoch."""
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """A file with the state of every member begun so far.
+
+    Attributes:
+        path: the file, .npz.
+        identity: of data and settings; the state of another run is ignored.
+    """
+
+    path: Path
+    identity: str
+
+    def content(self) -> bytes:
+        """The file as it is; nothing where there is none."""
+        try:
+            return self.path.read_bytes()
+        except OSError:
+            return b""
+
+    def states(self, content: bytes) -> list[MemberState]:
+        """States of the members in order, the last one perhaps unfinished; none where nothing of this run was kept."""
+        try:
+            with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
+                facts = json.loads(str(arrays["facts"]))
+                if facts["identity"] != self.identity:
+                    return []
+                return [_member(arrays, number, losses) for number, losses in enumerate(facts["losses"])]
+        except (OSError, EOFError, ValueError, KeyError, TypeError, zipfile.BadZipFile):
+            return []
+
+    def write(self, members: Sequence[MemberState]) -> None:
+        """Keep the states, whole or not at all."""
+        facts = {"identity": self.identity, "losses": [each.losses for each in members]}
+        arrays: dict[str, Array] = {"facts": np.array(json.dumps(facts))}
+        for number, member in enumerate(members):
+            for name in ("variables", "optimizer", "best"):
+                for place, values in enumerate(getattr(member, name)):
+                    arrays[f"{number}.{name}.{place:04d}"] = values
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        partial = self.path.with_suffix(".partial.npz")
+        with partial.open("wb") as file:
+            np.savez(file, **arrays)  # type: ignore[arg-type]
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(self.path)
+
+    def remove(self) -> None:
+        """Forget the run: it is over."""
+        self.path.unlink(missing_ok=True)
+
+
+def _member(arrays: Mapping[str, Array], number: int, losses: list[list[float]]) -> MemberState:
+    def of(name: str) -> list[Array]:
+        start = f"{number}.{name}."
+        return [arrays[each] for each in sorted(arrays) if each.startswith(start)]
+
+    return MemberState([(one, other) for one, other in losses], of("variables"), of("optimizer"), of("best"))
