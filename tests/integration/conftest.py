@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from support.installation import CONFIG, Place, write_source
+from support.plant import Plant, build
 
 
 @pytest.fixture(scope="session")
@@ -20,6 +21,12 @@ def promoted(tmp_path_factory: pytest.TempPathFactory) -> Place:
     for command in ("ingest", "prepare", "train", "promote"):
         place.run(command)
     return place
+
+
+@pytest.fixture(scope="session")
+def plant(tmp_path_factory: pytest.TempPathFactory) -> Plant:
+    """A made-up history and a small model of it, for all that is done with a model."""
+    return build(tmp_path_factory.mktemp("plant"))
 
 
 @pytest.fixture

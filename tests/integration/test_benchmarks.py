@@ -4,12 +4,17 @@ import importlib
 import json
 import subprocess
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
+from numpy.testing import assert_array_equal
+
+from gridcast.features.windows import window_inputs
 
 ROOT = Path(__file__).parents[2]
+LITTLE = datetime(2004, 4, 1, tzinfo=UTC)
 EACH = {"name", "ratio", "target", "ok"}
 
 
@@ -45,7 +50,64 @@ def test_contestants_of_the_batch_benchmark_come_to_the_same_readings() -> None:
     assert figures["rows"] > 200_000
 
 
+@pytest.mark.parametrize("name", ["train", "inference"])
+def test_what_is_timed_runs_and_ends_with_its_figures(name: str) -> None:
+    figures = run(name, "--quick")
+    assert figures.keys() >= {*EACH, "missed"}
+    assert figures["name"] == name
+    assert figures["ok"] is True
+
+
+def test_a_zone_left_out_is_forecast_beside_one_that_was_learned() -> None:
+    figures = run("cold_series", "--quick")
+    assert figures.keys() >= {*EACH, "pinball", "width_80", "cold_coverage_80", "learned_coverage_80"}
+    assert figures["by_zone"] == {"zone_02": figures["ratio"]}
+    assert 0.5 < figures["ratio"] < 2.0
+
+
+def test_models_are_compared_on_the_same_days_of_the_sample() -> None:
+    figures = run("accuracy", "--quick")
+    assert figures["data"] == "sample"
+    scored = {name for name, row in figures["contestants"].items() if "skipped" not in row}
+    assert scored >= {"gridcast", "weekly_naive", "linear"}
+    for name, row in figures["contestants"].items():
+        assert row.get("skipped") or row["pinball_mw"] > 0, name
+
+
+def test_without_its_file_a_data_set_is_skipped_with_the_reason(tmp_path: Path) -> None:
+    figures = run("accuracy", "--victoria", str(tmp_path / "none.parquet"))
+    assert figures["ok"] is True
+    assert "none.parquet" in figures["skipped"]
+
+
+def test_the_competition_is_solved_from_training_to_score() -> None:
+    figures = run("accuracy", "--dataset", "gefcom2012", "--quick")
+    assert figures["contestants"]["gridcast"]["wrmse_kw"] > 0
+    assert figures["contestants"]["organisers_benchmark"]["wrmse_kw"] == 100_385
+
+
+def test_the_competition_is_scored_as_its_organisers_did(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(ROOT)
+    competition = importlib.import_module("benchmarks.accuracy.competition")
+    benchmark = importlib.import_module("gridcast.ingestion.sample").read_withheld().benchmark
+    assert competition.errors(benchmark) == {"wrmse_kw": 100_385, "backcast_kw": 69_557, "forecast_kw": 123_758}
+
+
+def test_a_history_turned_backwards_keeps_every_hour_with_its_own_weather(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(ROOT)
+    weeks = importlib.import_module("benchmarks.accuracy.weeks")
+    panel = importlib.import_module("benchmarks.accuracy.tasks").sample_panel(zones=1, until=LITTLE)
+    back = weeks.mirror(panel, until=1_000)
+    assert_array_equal(back.load_mw[0, ::-1], panel.load_mw[0, :1_000])
+    ahead = window_inputs(panel, series=[0], origin=[700], leads=48)
+    turned = window_inputs(back, series=[0], origin=[1_000 - 748], leads=48)
+    for name in ("hour_of_day", "weekday", "temperature_c", "holiday"):
+        assert_array_equal(turned[name][:, ::-1], ahead[name])
+    assert_array_equal(turned["recent_load_mw"][0, ::-1][:200], panel.load_mw[0, 748:948])
+
+
 def test_every_benchmark_is_run_here() -> None:
     modules = {each.stem for each in (ROOT / "benchmarks").glob("*.py")} - {"__init__"}
     packages = {each.parent.name for each in (ROOT / "benchmarks").glob("*/__main__.py")}
-    assert modules | packages == {"vee_quality", "station_mix", "batch"}
+    run_here = {"vee_quality", "station_mix", "batch", "accuracy", "train", "inference", "cold_series"}
+    assert modules | packages == run_here

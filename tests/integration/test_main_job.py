@@ -14,9 +14,11 @@ from support.installation import GRIDCAST, ZONES, Place
 
 from gridcast.domain.quantiles import QUANTILE_COLUMNS
 from gridcast.domain.tables import CLEAN_READINGS
+from gridcast.features.day_calendar import DAY_TERMS
 from gridcast.models.tensorflow.serving import Forecaster
 from gridcast.registry.mlflow_registry import Registry
 from gridcast.store.sqlite import Store
+from gridcast.workflows.backtest import model_quantiles
 from gridcast.workflows.history import history_panel
 from gridcast.workflows.processed import Processed
 
@@ -61,6 +63,20 @@ def test_a_day_of_the_clock_change_has_23_hours_and_none_is_made_up(promoted: Pl
 
     assert day.group_by("series_id").len()["len"].unique().to_list() == [23]
     assert day["raw_load_mw"].null_count() == 0
+
+
+def test_each_zone_has_its_own_holidays_bridge_days_and_events(promoted: Place) -> None:
+    panel = history_panel(Processed.open(promoted.directory / "data" / "processed"))
+    hours = {
+        name: dict(zip(DAY_TERMS, panel.calendar.holiday[row].sum(axis=0), strict=True))
+        for name, row in zip(panel.series_ids, panel.zone_of_series, strict=True)
+    }
+
+    assert len(panel.calendar.holiday) == 3
+    assert hours["zone_01"] == hours["zone_02"]
+    assert hours["zone_01"]["event"] == 24 + 12
+    assert hours["zone_10"]["event"] == hours["system"]["event"] == 0
+    assert hours["zone_10"]["holiday"] == hours["system"]["holiday"] + 24, "2 January in Scotland"
 
 
 def test_backtest_prints_the_headline_as_json(promoted: Place, copy_of: Copy) -> None:
@@ -125,7 +141,7 @@ def test_a_forecast_of_the_stream_equals_one_made_from_the_whole_history_at_once
 
     series = np.arange(len(panel.series_ids))
     origin = np.full(len(series), panel.index_of(issue_time))
-    bulk = forecaster.forecast(panel, series=series, origin=origin)
+    bulk = model_quantiles(forecaster, panel, series=series, origin=origin)
 
     known = forecasts.filter(pl.col("issue_time") == issue_time, pl.col("degraded_because") == "")
     leads = known.filter(series_id="system").height
@@ -196,6 +212,64 @@ def test_scoring_report_status_and_forecast_follow_the_replay(replayed: Place, c
     assert status["late_series"] == []
     assert len(rows["forecasts"]) == 48
     assert pl.read_csv(place.directory / "rows.csv").height == 48
+
+
+def test_an_explanation_adds_up_to_the_forecasts_that_were_stored(replayed: Place, copy_of: Copy) -> None:
+    place = copy_of(replayed)
+    forecasts = stored(place)[1].filter(series_id="system")
+    issues = forecasts["issue_time"].unique().sort()
+    newest, earlier = (f"{each:%Y-%m-%dT%H:%MZ}" for each in (issues[-1], issues[-7]))
+
+    against = place.json("explain", "--as-of", newest, "--to", "why.parquet")
+    since = place.json("explain", "--as-of", newest, "--since", earlier)
+
+    last = forecasts.filter(issue_time=issues[-1])
+    first = forecasts.filter(issue_time=issues[-7])
+    np.testing.assert_allclose([hour["forecast_mw"] for hour in against["intervals"]], last["p50"], rtol=1e-5)
+    widths = np.array([hour["width_80_forecast_mw"] for hour in against["intervals"]])
+    stretched = (last["p90"] - last["p10"]).to_numpy() / widths
+    assert ((stretched > 0.5) & (stretched < 2.0)).all(), "bands as the network gives them, before they are refreshed"
+    np.testing.assert_allclose([hour["reference_mw"] for hour in since["intervals"]], first["p50"][6:], rtol=1e-5)
+    for result in (against, since):
+        for hour in result["intervals"]:
+            contributions = [hour[f"{group}_mw"] for group in result["input_groups"]]
+            assert sum(contributions) == pytest.approx(hour["forecast_mw"] - hour["reference_mw"], abs=1e-9)
+        assert (place.directory / result["file"]).is_file()
+    assert pl.read_parquet(place.directory / "why.parquet").equals(pl.read_parquet(place.directory / against["file"]))
+    assert against["told"][0]["forecast_mw"] == max(hour["forecast_mw"] for hour in against["intervals"])
+    assert any(hour["weather_mw"] for hour in against["intervals"])
+
+
+def test_what_cannot_be_explained_is_refused(promoted: Place) -> None:
+    both = promoted.run("explain", "--since", "2008-06-30T00:00Z", "--against", "P1D", code=2)
+    assert "expected neither --against nor --last beside it" in both.stderr
+    outside = promoted.run("explain", "--at", "2008-07-09T00:00Z", "--dry-run", code=2)
+    assert "expected a time from 2008-06-30 11:00Z to 2008-07-02 10:00Z" in outside.stderr
+
+
+def test_peaks_ahead_and_judged_are_those_of_the_store_and_the_backtest(replayed: Place, copy_of: Copy) -> None:
+    place = copy_of(replayed)
+    newest = stored(place)[1].filter(pl.col("issue_time") == pl.col("issue_time").max())
+    tomorrow = pl.col("valid_time").dt.convert_time_zone("Europe/London").dt.date() == datetime(2008, 7, 1).date()  # noqa: DTZ001
+
+    ahead = place.json("peaks", "--limit", "1e9", "--to", "peaks.csv")
+    place.run("peaks", "--backtest", code=1)
+    place.run("backtest", "--model", "champion")
+    judged = place.json("peaks", "--backtest", "--threshold", "0.3")
+
+    medians = newest.filter(tomorrow).group_by("series_id").agg(pl.col("p50").max()).sort("series_id")
+    assert [each["date"] for each in ahead["days"]] == ["2008-07-01"] * (len(ZONES) + 1)
+    assert [each["medians_peak_mw"] for each in ahead["days"]] == medians["p50"].to_list()
+    assert {each["p_exceed"] for each in ahead["days"]} == {0.0}
+    assert pl.read_csv(place.directory / "peaks.csv").height == len(ZONES) + 1
+    (kept,) = (place.directory / "data" / "backtest").rglob("peaks.parquet")
+    days = pl.read_parquet(kept)
+    assert judged["n"] == days["actual_peak_mw"].is_not_null().sum() > 13 * len(ZONES)
+    assert judged["tp"] + judged["fp"] + judged["fn"] + judged["tn"] == judged["n"]
+    assert (days["p50"] > days["medians_peak_mw"]).mean() > 0.95, "the largest of the medians is too low a forecast"
+    sizes = days["actual_peak_mw"].mean()
+    assert abs(judged["size_bias_mw"]) < 0.1 * sizes
+    assert 0.5 < judged["coverage_80"] < 0.98
 
 
 def test_running_the_stages_again_reuses_what_has_not_changed(promoted: Place, copy_of: Copy) -> None:

@@ -31,10 +31,14 @@ sources:
     holidays: holidays.csv
     readings_format: {series_id: unique_id, valid_time: ds, load: y, unit: kW, text: {time_zone: Europe/London}}
     weather_format: {station_id: null, valid_time: ds, temperature: f, unit: F, text: {time_zone: UTC}}
+calendar:
+  country: GB
+  series: {zone_10: {subdivision: SCT}}
+  events: events.csv
 """,
     "model_config.yaml": """
 network: {width: 32, blocks: 1, encoder_width: 16}
-training: {epochs: 4, windows_per_epoch: 2048, batch_size: 128}
+training: {members: 2, epochs: 4, windows_per_epoch: 2048, batch_size: 128}
 backtest: {days: 14}
 gate: {coverage_80: [0.5, 0.95]}
 """,
@@ -104,3 +108,4 @@ def write_source(directory: Path) -> None:
         (pl.col("temperature_c") * 1.8 + 32).round(2).alias("f"),
     ).write_csv(directory / "weather.csv")
     sample.holidays.write_csv(directory / "holidays.csv")
+    (directory / "events.csv").write_text("start,name,series\n2008-01-20,final,zone_0*\n2008-06-30,final,zone_0*\n")

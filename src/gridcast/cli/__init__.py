@@ -11,7 +11,7 @@ def main() -> None:
     """Run `gridcast`; known failures end with one message and their exit code, never with a traceback."""
     from gridcast.cli.app import app
 
-    _quiet_libraries()
+    quiet_libraries()
     try:
         app()
     except GridcastError as error:
@@ -39,7 +39,7 @@ def main() -> None:
         sys.exit(1)
 
 
-def _quiet_libraries() -> None:
+def quiet_libraries() -> None:
     """Let libraries speak of trouble only: this must be set before they are loaded."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")

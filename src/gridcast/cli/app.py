@@ -5,7 +5,23 @@ from typing import Annotated
 import typer
 
 from gridcast import __version__
-from gridcast.cli import data, demo, hierarchy, ingest, listen, live, look, models, quality, sources
+from gridcast.cli import (
+    calendar,
+    data,
+    demo,
+    evaluation,
+    explain,
+    hierarchy,
+    ingest,
+    listen,
+    live,
+    look,
+    models,
+    peaks,
+    quality,
+    sources,
+    tuning,
+)
 
 app = typer.Typer(
     name="gridcast",
@@ -40,13 +56,19 @@ for command in (
     listen.listen,
     sources.sources,
     hierarchy.hierarchy,
+    calendar.calendar,
     data.prepare,
     quality.quality,
     models.train,
-    models.backtest,
+    tuning.tune,
+    evaluation.backtest,
+    evaluation.evaluate,
+    evaluation.compare,
     models.promote,
     live.stream,
     live.forecast,
+    explain.explain,
+    peaks.peaks,
     live.score,
     look.report,
     look.status,

@@ -27,7 +27,7 @@ def prepare(
 ) -> None:
     """Clean data/raw with Apache Beam into data/processed: check, repair with flags, sum up, join weather.
 
-    Nothing is done again when neither readings nor rules have changed.
+    Nothing is done again when neither readings nor rules nor the calendar have changed.
 
     \b
     Examples:
@@ -46,10 +46,12 @@ def prepare(
         )
     here = Installation.open(config)
     archive_live_readings(here)
+    rules = here.rules()
     with progress(f"cleaning {here.workspace.raw}", total=1.0) as tell:
         processed, was_reused, metrics = run(
             here.workspace,
-            rules=here.rules(),
+            rules=rules,
+            calendar=here.calendar(rules.hierarchy),
             block_rows=here.settings.pipeline.beam.block_rows,
             run_batch=run_batch,
             beam_flags=() if runner is None else (f"--runner={runner}", *(beam_options or ())),

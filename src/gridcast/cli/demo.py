@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from gridcast.cli import data, ingest, live, look, models
+from gridcast.cli import data, evaluation, ingest, live, look, models
 from gridcast.cli.options import ConfigOption, Format, FormatOption
 from gridcast.cli.output import remark, show
 from gridcast.domain.errors import GateRefusedError
@@ -33,7 +33,7 @@ def demo(
         ("ingest", lambda: ingest.ingest(config, output=output)),
         ("prepare", lambda: data.prepare(config, output=output)),
         ("train", lambda: models.train(config, output=output)),
-        ("backtest", lambda: models.backtest(config, output=output)),
+        ("backtest", lambda: evaluation.backtest(config, output=output)),
         ("promote", lambda: _promote(config, output=output)),
         ("stream", lambda: live.stream(config, last=last, output=output)),
         ("score", lambda: live.score(config, output=output)),
@@ -48,8 +48,8 @@ def demo(
         remark(f"      {time.monotonic() - since:.1f} s")
 
     here = Installation.open(config)
-    champion = here.champion()
-    result = Backtest.read(here.workspace.backtest, model_version=champion.version)
+    champion, weather = here.champion(), here.settings.model.weather.known
+    result = Backtest.read(here.workspace.backtest, model_version=champion.version, weather=weather)
     headline = {} if result is None else {**result.headline, "weather": result.weather}
     seconds = time.monotonic() - began
     remark("")

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,16 +12,21 @@ import polars as pl
 from gridcast.domain.errors import GridcastError, UsageError
 from gridcast.domain.series import Hierarchy
 from gridcast.ingestion.edits import read_edits
+from gridcast.ingestion.events import read_events
 from gridcast.ingestion.raw import first_readings
+from gridcast.ingestion.sample import LICENCE
 from gridcast.settings.load import Settings, load_settings
+from gridcast.settings.sources import SampleSettings
 from gridcast.store.sqlite import Store
 from gridcast.workflows.processed import Processed
 from gridcast.workflows.rules import CleaningRules, since_when_expected
+from gridcast.workflows.special_days import CalendarRules
 from gridcast.workflows.workspace import Workspace
 
 if TYPE_CHECKING:
     from gridcast.registry.mlflow_registry import RegisteredModel, Registry
     from gridcast.workflows.judge_model import Judge
+    from gridcast.workflows.weather_use import WeatherKnown
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,12 +82,25 @@ class Installation:
             )
         return champion
 
-    def judge(self, *, days: int | None = None) -> "Judge":
-        """Who judges models, on the configured days or on `days`."""
+    def judge(self, *, days: int | None = None, weather: "WeatherKnown | None" = None) -> "Judge":
+        """Who judges models, on the configured days and weather or on those given."""
         from gridcast.workflows.judge_model import Judge
 
-        settings, weather = self.settings.model.backtest, self.settings.model.weather.known
-        return Judge(self.processed(), self.workspace.backtest, days or settings.days, settings.local_hour, weather)
+        settings, known = self.settings.model.backtest, weather or self.settings.model.weather.known
+        return Judge(self.processed(), self.workspace.backtest, days or settings.days, settings.local_hour, known)
+
+    def unseen_from(self) -> datetime:
+        """The first issue time models are judged on, which training and tuning know nothing of.
+
+        Raises:
+            GridcastError: the history is shorter than the days to judge on.
+        """
+        from gridcast.workflows.backtest import judging_origins
+
+        settings, judged = self.settings.model, self.settings.model.backtest
+        return judging_origins(
+            self.processed(), horizon=settings.horizon, days=judged.days, local_hour=judged.local_hour
+        )[0]
 
     def rules(self, processed: Processed | None = None) -> CleaningRules:
         """How readings are cleaned: by the settings, or with the interval and tree of what the batch run cleaned."""
@@ -97,6 +116,25 @@ class Installation:
             edits=self.edits(hierarchy),
             upsample=pipeline.upsample,
         )
+
+    @property
+    def data_licence(self) -> str:
+        """Licence of the history: that of the sample, or empty where only the user knows it."""
+        is_sample = any(isinstance(each, SampleSettings) for each in self.settings.pipeline.sources.values())
+        return LICENCE if is_sample else ""
+
+    def calendar(self, hierarchy: Hierarchy) -> CalendarRules:
+        """Whose holidays the series of a tree have, and what happens once; before any were read, nobody is missed.
+
+        Raises:
+            UsageError: the file of events is wrong.
+        """
+        settings = self.settings.pipeline.calendar
+        places = settings.resolve(hierarchy.ids)
+        if settings.events is None:
+            return CalendarRules(places)
+        known = hierarchy.ids if len(hierarchy.ids) > 1 else None
+        return CalendarRules(places, read_events(settings.events, known_series=known))
 
     def edits(self, hierarchy: Hierarchy) -> pl.DataFrame | None:
         """Loads of measured series that people set (`EDITS`); None if the settings name no file.

@@ -112,9 +112,10 @@ def forecast(
     from gridcast.cli.installation import Installation
     from gridcast.cli.table_file import require_name, write
     from gridcast.domain.quantiles import QUANTILE_COLUMNS
-    from gridcast.features.windows import DAYS_OF_HISTORY
     from gridcast.models.tensorflow.serving import Forecaster
-    from gridcast.workflows.issue_forecast import Known, issue_forecast
+    from gridcast.workflows.issue_forecast import issue_forecast
+    from gridcast.workflows.known import known_at
+    from gridcast.workflows.refresh import refresh_at
 
     if to is not None:
         require_name(to, option="--to")
@@ -122,16 +123,15 @@ def forecast(
     processed = here.processed()
     wanted = [each.series_id for each in processed.hierarchy.select(series or processed.hierarchy.ids)]
     issue_time = processed.observed_until if as_of is None else moment(as_of)
-    readings = processed.readings(start=issue_time - timedelta(days=DAYS_OF_HISTORY))
-    known = Known(
-        readings if as_of is None else readings.filter(pl.col("available_at") <= issue_time),
-        processed.weather(known_at=None if as_of is None else issue_time),
-        processed.holidays(),
-        processed.hierarchy,
-    )
+    known = known_at(processed, issue_time, is_newest=as_of is None)
     model = here.champion()
+    forecaster = Forecaster.load(model.directory)
     rows = issue_forecast(
-        Forecaster.load(model.directory), known, issue_time=issue_time, model_version=model.version
+        forecaster,
+        known,
+        issue_time=issue_time,
+        model_version=model.version,
+        refresh=refresh_at(forecaster, known, issue_time=issue_time),
     ).filter(pl.col("series_id").is_in(wanted))
     if not dry_run:
         with here.store() as store:

@@ -25,19 +25,27 @@ def report(
       gridcast report --to /tmp/report.html
     """
     from gridcast.cli.installation import Installation
+    from gridcast.cli.peaks import judged_peaks
     from gridcast.dashboards.report.content import Targets
     from gridcast.dashboards.report.gather import gather
     from gridcast.dashboards.report.html import render_report
     from gridcast.dashboards.report.picture import render_picture
     from gridcast.workflows.backtest import Backtest
+    from gridcast.workflows.kept_scores import KeptScores
 
     here = Installation.open(config)
     processed, settings = here.processed(), here.settings.app.report
     model = here.registry().champion()
-    judged = None if model is None else Backtest.read(here.workspace.backtest, model_version=model.version)
+    weather = here.settings.model.weather.known
+    judged = (
+        None if model is None else Backtest.read(here.workspace.backtest, model_version=model.version, weather=weather)
+    )
     if judged is not None and judged.data_fingerprint != processed.fingerprint:
         remark('the champion was last judged on other data, so the report shows no accuracy; run "gridcast backtest".')
         judged = None
+    version = "" if model is None else model.version
+    peaks = here.settings.app.peaks
+    days = None if judged is None or model is None else judged_peaks(here, judged, model, limits=peaks.limits)
     with here.store() as store:
         content = gather(
             processed,
@@ -54,6 +62,9 @@ def report(
             reproduce=[
                 f"gridcast {each}" for each in ("ingest", "prepare", "train", "backtest", "promote", "stream", "report")
             ],
+            kept=KeptScores.find(here.workspace, processed, version=version, shown=judged),
+            peaks=days,
+            alarm_threshold=peaks.alarm_threshold,
         )
     path = render_report(content, to or here.workspace.report)
     if picture is not None:

@@ -1,12 +1,17 @@
-"""`gridcast train`, `backtest` and `promote`: from clean history to a model in charge."""
+"""`gridcast train` and `promote`: from clean history to a model in charge."""
 
 import getpass
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from gridcast.cli.options import ConfigOption, DryRunOption, Format, FormatOption
-from gridcast.cli.output import progress, remark, show
+from gridcast.cli.output import progress, show
+
+if TYPE_CHECKING:
+    from gridcast.cli.installation import Installation
+    from gridcast.models.tensorflow.cluster import Cluster
+    from gridcast.models.tensorflow.train import Progress
 
 ModelOption = Annotated[
     str | None,
@@ -19,45 +24,45 @@ ModelOption = Annotated[
 def train(
     config: ConfigOption = None,
     again: Annotated[bool, typer.Option("--again", help="Train even if an equal model is registered.")] = False,
+    workers: Annotated[int, typer.Option(help="Processes of this machine that learn together.", min=1, max=64)] = 1,
     output: FormatOption = Format.TABLE,
 ) -> None:
     """Train the quantile network on data/processed and register it as the challenger.
 
     The newest days are kept unseen, so that a backtest can judge the model. A model that was trained on the same data
-    with the same settings is reused.
+    with the same settings is reused, and a training that was interrupted goes on after its last whole epoch. Where
+    TF_CONFIG is set, as in a cluster, this process is one of its workers: the chief keeps the model.
 
     \b
-    Example:
+    Examples:
       GRIDCAST_MODEL__TRAINING__SEED=7 gridcast train
+      gridcast train --workers 4
     """
     from gridcast.cli.installation import Installation
+    from gridcast.cli.workers import cluster_from_outside, crew_of
+    from gridcast.models.tensorflow.native_log import native_log_muted
 
     here = Installation.open(config)
-    processed, settings = here.processed(), here.settings.model
-
-    from gridcast.models.tensorflow.native_log import native_log_muted
-    from gridcast.workflows.backtest import judging_origins
+    cluster = cluster_from_outside(workers=workers)
 
     with native_log_muted():
         from gridcast.workflows.train_model import train_model
 
+    if cluster is not None and not cluster.is_chief:
+        _learn_along(here, cluster, output=output)
+        return
     with progress("training", total=1.0) as tell:
         model, reused = train_model(
-            processed,
+            here.processed(),
             here.registry(),
+            recipe=here.settings.model.recipe,
+            unseen_from=here.unseen_from(),
             scratch=here.workspace.data_dir / ".export.partial",
-            size=settings.network,
-            training=settings.training,
-            horizon=settings.horizon,
-            unseen_from=judging_origins(
-                processed,
-                horizon=settings.horizon,
-                days=settings.backtest.days,
-                local_hour=settings.backtest.local_hour,
-            )[0],
-            on_progress=lambda at: tell(at.done, f"epoch {at.epoch}/{at.epochs}, held-out loss {at.held_out_loss:.4f}"),
+            on_progress=lambda at: tell(at.done, _remark(at)),
             again=again,
-            weather=settings.weather,
+            unfinished=here.workspace.unfinished_training,
+            crew=crew_of(cluster, workers=workers, config=config),
+            data_licence=here.data_licence,
         )
     seconds = model.metrics.get("train_seconds", 0.0)
     show(
@@ -67,60 +72,6 @@ def train(
         if reused
         else f"trained model {model.version} in {seconds:.0f} s on data until {model.tags['trained_until'][:16]}Z; "
         'it is the challenger. Next: "gridcast backtest".',
-        output=output,
-    )
-
-
-def backtest(
-    config: ConfigOption = None,
-    model: ModelOption = None,
-    days: Annotated[int | None, typer.Option(help="Judge on this many newest days. [default: backtest.days]")] = None,
-    output: FormatOption = Format.TABLE,
-) -> None:
-    """Judge a model on daily origins over the last weeks, against the weekly naive and a linear regression.
-
-    Temperatures are the observed ones (ex-post), or those forecast at each origin (ex-ante) if weather.known is
-    as_issued.
-
-    \b
-    Examples:
-      gridcast backtest --format json
-      gridcast backtest --model 3 --days 28
-    """
-    from gridcast.cli.installation import Installation
-    from gridcast.evaluation.scorecard import scorecard
-    from gridcast.workflows.weather_use import WeatherKnown
-
-    here = Installation.open(config)
-    registry = here.registry()
-    chosen = registry.get(model) if model else registry.candidate()
-    remark(f"judging model {chosen.version} …")
-    result, reused = here.judge(days=days).judge(chosen)
-    if not reused:
-        kind = "" if result.weather is WeatherKnown.OBSERVED else f"{result.weather}_"
-        known = {name: value for name, value in result.headline.items() if value is not None}
-        figures = {f"backtest_{kind}{name}": float(value) for name, value in known.items()}
-        registry.add_metrics(chosen.version, figures)
-    by_lead = scorecard(result.points, by=["lead_bucket"])
-    shown = ("lead_bucket", "forecaster", "n", "pinball_mw", "mae_mw", "wape", "coverage_80", "skill_pinball_vs_naive")
-    head = result.headline
-    show(
-        {
-            **head,
-            "model_version": chosen.version,
-            "reused": reused,
-            "origins": len(result.origins),
-            "weather": result.weather,
-            "degraded_share": result.degraded_share,
-            "by_lead": by_lead.to_dicts(),
-        },
-        rows=by_lead.select(shown).rename({"skill_pinball_vs_naive": "skill_vs_naive"}).to_dicts(),
-        last_line=f"model {chosen.version} over {len(result.origins)} daily origins, {head['n']:,} points"
-        f"{', as judged before' if reused else ''}: mean pinball {_figure(head['pinball_model'], '.3f')} MW, "
-        f"{_figure(head['skill_pinball_vs_naive'])} below the weekly naive and "
-        f"{_figure(head['skill_pinball_vs_linear'])} below the linear baseline; the 80 % band covers "
-        f"{_figure(head['coverage_80'])}; system MAPE {_figure(head['mape_system'], '.2%')}; with "
-        f"{result.weather.in_words}{_degraded(result.degraded_share)}.",
         output=output,
     )
 
@@ -163,16 +114,31 @@ def promote(
     )
 
 
+def _learn_along(here: "Installation", cluster: "Cluster", *, output: Format) -> None:
+    from gridcast.workflows.train_model import make
+
+    make(
+        here.processed(),
+        recipe=here.settings.model.recipe,
+        until=here.unseen_from(),
+        unfinished=here.workspace.unfinished_training,
+        cluster=cluster,
+    )
+    rank, size = cluster.rank, len(cluster.addresses)
+    show(
+        {"worker": rank, "workers": size},
+        last_line=f"worker {rank} of {size} is done; the chief keeps the model.",
+        output=output,
+    )
+
+
+def _remark(at: "Progress") -> str:
+    member = "" if at.members == 1 else f"member {min(at.member + 1, at.members)}/{at.members}, "
+    return f"{member}epoch {at.epoch}/{at.epochs}, held-out loss {at.held_out_loss:.4f}"
+
+
 def _user() -> str:
     try:
         return getpass.getuser()
     except (KeyError, OSError):
         return "unknown"
-
-
-def _figure(value: float | None, form: str = ".1%") -> str:
-    return "–" if value is None else format(value, form)
-
-
-def _degraded(share: float) -> str:
-    return f", {share:.1%} of the points without" if share else ""

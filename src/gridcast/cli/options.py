@@ -2,7 +2,7 @@
 
 import enum
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Annotated
 
@@ -41,6 +41,18 @@ def moment(text: str) -> datetime:
             f"{text!r} has no UTC offset; expected one, such as 2008-06-29T06:00Z or 2008-06-29T06:00-05:00."
         )
     return found.astimezone(UTC)
+
+
+def day(text: str) -> date:
+    """The local day that an option names.
+
+    Raises:
+        UsageError: it is none.
+    """
+    try:
+        return date.fromisoformat(text)
+    except ValueError as error:
+        raise UsageError(f"{text!r} is not a day; expected one such as 2024-12-25.") from error
 
 
 def duration(text: str) -> timedelta:

@@ -42,10 +42,19 @@ def parse_edits(table: pl.DataFrame, *, source: str, known_series: Collection[st
             edits.append(_parse_row(row, known_series=known_series))
         except ValueError as error:
             problems.append(f"{source}:{row[LINE]}: {error}.")
+    refuse_rows(problems, source=source)
+    return pl.DataFrame(edits, schema=EDITS, orient="row").sort("edited_at", maintain_order=True)
+
+
+def refuse_rows(problems: Sequence[str], *, source: str) -> None:
+    """Refuse a file for what is wrong with its rows, if anything is.
+
+    Raises:
+        UsageError: there are problems; the first five are told.
+    """
     if problems:
         more = [f"{source}: {len(problems) - _SHOWN} more rows are wrong."] if len(problems) > _SHOWN else []
         raise UsageError("\n".join([*problems[:_SHOWN], *more]))
-    return pl.DataFrame(edits, schema=EDITS, orient="row").sort("edited_at", maintain_order=True)
 
 
 def place_edits(edits: pl.DataFrame, *, series_ids: Sequence[str], clock: Clock) -> Edited:

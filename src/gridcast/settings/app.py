@@ -2,10 +2,12 @@
 
 from datetime import timedelta
 from pathlib import Path
+from typing import Annotated
 
 from pydantic import BaseModel, Field, field_validator, model_validator
 
 from gridcast.settings.strict import STRICT
+from gridcast.workflows.peak_limits import PeakLimits
 
 
 class StatusSettings(BaseModel):
@@ -43,6 +45,21 @@ class ReportSettings(BaseModel):
         return self
 
 
+class PeakSettings(BaseModel):
+    """Which daily peaks are too high, and from which probability on `gridcast peaks` and the report raise an alarm."""
+
+    model_config = STRICT
+
+    limits_mw: dict[str, Annotated[float, Field(allow_inf_nan=False)]] = {}
+    limit_quantile: float = Field(default=0.95, gt=0, lt=1)
+    alarm_threshold: float = Field(default=0.5, gt=0, le=1)
+
+    @property
+    def limits(self) -> PeakLimits:
+        """The limits of all series."""
+        return PeakLimits(self.limits_mw, self.limit_quantile)
+
+
 class AppSettings(BaseModel):
     """The whole file."""
 
@@ -51,3 +68,4 @@ class AppSettings(BaseModel):
     data_dir: Path = Path("data")
     status: StatusSettings = StatusSettings()
     report: ReportSettings = ReportSettings()
+    peaks: PeakSettings = PeakSettings()

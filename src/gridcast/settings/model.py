@@ -8,6 +8,7 @@ from gridcast.features.windows import LONGEST_HORIZON
 from gridcast.models.tensorflow.spec import NetworkSize, TrainSpec
 from gridcast.settings.strict import STRICT
 from gridcast.workflows.gate import Gate
+from gridcast.workflows.recipe import Recipe
 from gridcast.workflows.weather_use import WeatherUse
 
 
@@ -31,6 +32,11 @@ class ModelSettings(BaseModel):
     training: TrainSpec = TrainSpec()
     backtest: BacktestSettings = BacktestSettings()
     gate: Gate = Gate()
+
+    @property
+    def recipe(self) -> Recipe:
+        """What a model is made by."""
+        return Recipe(size=self.network, training=self.training, horizon=self.horizon, weather=self.weather)
 
     @field_validator("horizon")
     @classmethod

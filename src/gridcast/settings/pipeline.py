@@ -6,6 +6,7 @@ from pydantic import BaseModel, Field, field_validator, model_validator
 
 from gridcast.domain.series import Hierarchy
 from gridcast.ingestion.sample import INTERVAL as SAMPLE_INTERVAL
+from gridcast.settings.calendar import CalendarSettings
 from gridcast.settings.hierarchy import HierarchySettings, build_tree
 from gridcast.settings.quality import QualitySettings
 from gridcast.settings.sources import DEFAULT_SOURCES, SampleSettings, Sources, time_zones_of
@@ -39,6 +40,7 @@ class PipelineSettings(BaseModel):
     upsample: bool = False
     sources: Sources = Field(default=DEFAULT_SOURCES, min_length=1)
     hierarchy: HierarchySettings = HierarchySettings()
+    calendar: CalendarSettings = CalendarSettings()
     quality: QualitySettings = QualitySettings()
     beam: BeamSettings = BeamSettings()
     stream: StreamSettings = StreamSettings()

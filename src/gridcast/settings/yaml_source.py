@@ -26,6 +26,7 @@ _IN_WORDS: Mapping[str, str] = {
     "dataclass_type": _SECTION,
     "dict_type": _SECTION,
     "model_attributes_type": _SECTION,
+    "string_type": "expected a text, in quotes if need be",
     "path_type": "expected the path of a folder",
     "string_pattern_mismatch": "expected small letters, digits and '_', a letter first",
 }

@@ -3,9 +3,10 @@
 import functools
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -22,19 +23,63 @@ from gridcast.ingestion.atomic import write_files
 from gridcast.ingestion.parquet import to_parquet
 from gridcast.models.tensorflow.serving import Forecaster
 from gridcast.workflows.baselines import fit_linear_baselines, fit_naive, naive_forecast
+from gridcast.workflows.breakdowns import scores_of
 from gridcast.workflows.history import history_panel
 from gridcast.workflows.issue_forecast import forecast_frame
 from gridcast.workflows.processed import Processed
+from gridcast.workflows.refresh import EVIDENCE, evidence_of, refresh_of, refresh_time
 from gridcast.workflows.weather_use import WeatherKnown
 
 _FACTS = "headline.json"
 _POINTS = "points.parquet"
+_SCORES = "scores.parquet"
 
 FEWEST_ORIGINS = 7
 """A verdict on fewer days would be luck."""
 
 Forecast = Callable[..., npt.NDArray[np.floating]]
 """Quantiles (window, lead, quantile), MW, of a panel, given `series` and `origin`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """What every forecaster is asked.
+
+    Attributes:
+        origins: when forecasts are issued, ascending.
+        weather: which temperatures stand for the future.
+        leads: intervals ahead that are judged; all that the model forecasts if left out.
+    """
+
+    origins: tuple[datetime, ...]
+    weather: WeatherKnown = WeatherKnown.OBSERVED
+    leads: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class JudgedModel:
+    """A model before the judge.
+
+    Attributes:
+        forecaster: the model.
+        version: its number in the registry.
+        identity: which model and judge exactly, to tell whether a kept backtest still speaks of them.
+    """
+
+    forecaster: Forecaster
+    version: str
+    identity: str = ""
+
+
+class Answers(NamedTuple):
+    """What forecasters said at the origins of a task."""
+
+    points: pl.DataFrame
+    """The scored frame."""
+    known: Panel
+    """What they could look at."""
+    degraded_share: float
+    """Of the points whose temperature was not known from at least half of the station mix."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +95,7 @@ class Backtest:
         data_fingerprint: on which processed history.
         weather: which temperatures stood for the future.
         degraded_share: of the points whose temperature was not known from at least half of the station mix.
+        scores: every metric by every dimension, see `breakdowns`.
     """
 
     points: pl.DataFrame
@@ -60,13 +106,19 @@ class Backtest:
     data_fingerprint: str
     weather: WeatherKnown = WeatherKnown.OBSERVED
     degraded_share: float = 0.0
+    scores: pl.DataFrame = field(default_factory=pl.DataFrame)
 
     def is_of(self, identity: str, *, data: str, origins: tuple[datetime, ...]) -> bool:
         """Whether judging again would measure the same."""
         return (self.identity, self.data_fingerprint, self.origins) == (identity, data, origins)
 
-    def write(self, directory: Path) -> None:
-        """Keep it in the model's own folder below `directory`, whole or not at all.
+    @property
+    def folder_name(self) -> str:
+        """Where among the kept backtests it lies."""
+        return folder_name(self.model_version, self.weather)
+
+    def write(self, directory: Path) -> Path:
+        """Keep it in a folder of its own below `directory`, whole or not at all; returns the folder.
 
         Raises:
             GridcastError: the disk is full or cannot be written to.
@@ -80,65 +132,95 @@ class Backtest:
             "weather": self.weather,
             "degraded_share": self.degraded_share,
         }
-        folder = directory / self.model_version
-        contents = {folder / _POINTS: to_parquet(self.points), folder / _FACTS: json.dumps(facts, indent=1).encode()}
-        write_files(contents, scratch=directory / ".writing" / self.model_version)
+        name = self.folder_name
+        folder = directory / name
+        contents = {
+            folder / _POINTS: to_parquet(self.points),
+            folder / _SCORES: to_parquet(self.scores),
+            folder / _FACTS: json.dumps(facts, indent=1).encode(),
+        }
+        write_files(contents, scratch=directory / ".writing" / name)
+        return folder
 
     @classmethod
-    def read(cls, directory: Path, *, model_version: str) -> "Backtest | None":
-        """The newest backtest of a model; None if it was never judged or what was kept cannot be read."""
-        folder = directory / model_version
+    def read(
+        cls, directory: Path, *, model_version: str, weather: WeatherKnown = WeatherKnown.OBSERVED
+    ) -> "Backtest | None":
+        """The newest backtest of a model with one kind of weather; None if there is none that can be read."""
+        folder = directory / folder_name(model_version, weather)
         try:
             facts = json.loads((folder / _FACTS).read_text(encoding="utf-8"))
-            points = pl.read_parquet(folder / _POINTS)
+            points, scores = pl.read_parquet(folder / _POINTS), pl.read_parquet(folder / _SCORES)
             origins = tuple(datetime.fromisoformat(each) for each in facts.pop("origins"))
-            weather = WeatherKnown(facts.pop("weather", WeatherKnown.OBSERVED))
-            return cls(points=points, origins=origins, weather=weather, **facts)
+            known = WeatherKnown(facts.pop("weather"))
+            return cls(points=points, scores=scores, origins=origins, weather=known, **facts)
         except (OSError, ValueError, KeyError, TypeError, pl.exceptions.PolarsError):
             return None
 
 
-def backtest(
-    forecaster: Forecaster,
-    processed: Processed,
-    *,
-    model_version: str,
-    identity: str,
-    origins: tuple[datetime, ...],
-    leads: int | None = None,
-    with_linear: bool = True,
-    weather: WeatherKnown = WeatherKnown.OBSERVED,
-) -> Backtest:
+def backtest(model: JudgedModel, processed: Processed, *, task: Task, with_linear: bool = True) -> Backtest:
     """Issue a forecast at each origin and score it against what was then measured.
 
     Observed temperatures stand in for weather forecasts (ex-post), or those known at each origin are used (ex-ante).
-    Baselines get the model's station mix and are fitted on the history before the first origin only. `leads` may be
-    fewer than the model forecasts. The caller sees to it that the model has not been trained beyond the first origin:
-    see `unseen_origins`.
+    Baselines get the model's station mix and are fitted on the history before the first origin only. The caller sees
+    to it that the model has not been trained beyond the first origin: see `unseen_origins`.
     """
-    is_as_issued = weather is WeatherKnown.AS_ISSUED
+    answers = answers_of(model.forecaster, processed, task=task, with_linear=with_linear)
+    return judged(answers, processed, task=task, model_version=model.version, identity=model.identity)
+
+
+def judged(answers: Answers, processed: Processed, *, task: Task, model_version: str, identity: str) -> Backtest:
+    """The scores of what forecasters said."""
+    points, known = answers.points, answers.known
+    return Backtest(
+        points=points,
+        headline=headline(points, system_id=processed.hierarchy.root),
+        origins=task.origins,
+        model_version=model_version,
+        identity=identity,
+        data_fingerprint=processed.fingerprint,
+        weather=task.weather,
+        degraded_share=answers.degraded_share,
+        scores=scores_of(points, processed, known=known, first=known.index_of(task.origins[0])),
+    )
+
+
+def answers_of(forecaster: Forecaster, processed: Processed, *, task: Task, with_linear: bool = True) -> Answers:
+    """What the model and the baselines, fitted before the first origin, say at every origin, with the actuals."""
+    is_as_issued = task.weather is WeatherKnown.AS_ISSUED
     known = history_panel(processed, station_mix=forecaster.station_mix, as_issued=is_as_issued)
     actual = history_panel(processed, observed_only=True)
-    first, leads = known.index_of(origins[0]), leads or forecaster.leads
+    first, leads = known.index_of(task.origins[0]), task.leads or forecaster.leads
     naive = fit_naive(known, until=first)
     forecasters: dict[str, Forecast] = {
-        MODEL: forecaster.forecast,
+        MODEL: functools.partial(model_quantiles, forecaster),
         NAIVE: functools.partial(naive_forecast, naive, leads=leads),
     }
     if with_linear:
         linear = fit_linear_baselines(known, until=first, leads=leads)
         forecasters[LINEAR] = functools.partial(linear.forecast, leads=leads)
-    points = scored_points_of(forecasters, known, actual, origins=origins, leads=leads)
-    return Backtest(
-        points=points.with_columns(pl.lit(weather.value).alias("weather")),
-        headline=headline(points, system_id=processed.hierarchy.root),
-        origins=origins,
-        model_version=model_version,
-        identity=identity,
-        data_fingerprint=processed.fingerprint,
-        weather=weather,
-        degraded_share=_degraded_share(known, origins=origins, leads=leads),
-    )
+    points = scored_points_of(forecasters, known, actual, origins=task.origins, leads=leads)
+    degraded = _degraded_share(known, origins=task.origins, leads=leads)
+    return Answers(points.with_columns(pl.lit(task.weather.value).alias("weather")), known, degraded)
+
+
+def model_quantiles(
+    forecaster: Forecaster, known: Panel, *, series: npt.NDArray[np.int32], origin: npt.NDArray[np.int32]
+) -> npt.NDArray[np.floating]:
+    """What a model says of all windows of a judgement, (window, lead, quantile), MW; every judgement comes here.
+
+    As in service, the bands of each origin are stretched by how the forecasts of the weeks before did. `known` holds
+    the loads with the positions they became known at; window i is row `series[i]`, issued at `origin[i]`.
+    """
+    first, last = (known.moment(int(each)) for each in (origin.min(), origin.max()))
+    evidence = evidence_of(forecaster, known, start=refresh_time(first) - EVIDENCE, end=refresh_time(last))
+    quantiles = forecaster.forecast(known, series=series, origin=origin).astype(np.float64)
+    of_day = np.array([refresh_time(known.moment(int(each))) for each in origin])
+    for day in np.unique(of_day):
+        windows = of_day == day
+        refresh = refresh_of(evidence, known, issue_time=day)
+        quantiles[windows] = refresh.apply(quantiles[windows], series=series[windows])
+    return quantiles
 
 
 def _degraded_share(known: Panel, *, origins: tuple[datetime, ...], leads: int) -> float:
@@ -171,6 +253,11 @@ def scored_points_of(
             )
         )
     return pl.concat(parts)
+
+
+def folder_name(judged: str, weather: WeatherKnown) -> str:
+    """Where scores of `judged` are kept: ex-post and ex-ante never share a folder."""
+    return judged if weather is WeatherKnown.OBSERVED else f"{judged}_{weather}"
 
 
 def judging_origins(processed: Processed, *, horizon: timedelta, days: int, local_hour: int) -> tuple[datetime, ...]:

@@ -1,85 +1,53 @@
 """One forecast of every series from what is known at an issue time; batch, stream and backtest all come here."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from gridcast.domain.errors import GridcastError
 from gridcast.domain.quantiles import QUANTILE_COLUMNS
-from gridcast.domain.series import Hierarchy
 from gridcast.domain.tables import FORECASTS, UTC_TIME, Layer
-from gridcast.features.panel import Panel, panel_from_frames
-from gridcast.features.temperature import fill_missing_temperature
-from gridcast.features.windows import DAYS_OF_HISTORY
+from gridcast.features.panel import Panel
+from gridcast.features.windows import RECENT_DAYS, intervals_per_day
 from gridcast.models.tensorflow.serving import Forecaster
+from gridcast.workflows.known import Known, known_panel
+from gridcast.workflows.refresh import Refresh
+
+FEWEST_DAYS = 7
+"""Days with readings, of those the model looks at most, below which a forecast is degraded."""
 
 
-@dataclass(frozen=True, slots=True)
-class Known:
-    """What is known at an issue time.
-
-    Attributes:
-        readings: `CLEAN_READINGS`; rows at or after the issue time are ignored, all others count as known by then.
-        weather: `WEATHER` on the intervals of the loads; the part after the issue time is the weather forecast. Of
-            several vintages the newest counts: what was not known yet must not be among them.
-        holidays: `HOLIDAYS`.
-        hierarchy: the series and their local clocks.
-    """
-
-    readings: pl.DataFrame
-    weather: pl.DataFrame
-    holidays: pl.DataFrame
-    hierarchy: Hierarchy
-
-
-def issue_forecast(forecaster: Forecaster, known: Known, *, issue_time: datetime, model_version: str) -> pl.DataFrame:
+def issue_forecast(
+    forecaster: Forecaster, known: Known, *, issue_time: datetime, model_version: str, refresh: Refresh | None = None
+) -> pl.DataFrame:
     """Forecasts (`FORECASTS`, layer model) of every series of the hierarchy, from `issue_time` over its horizon.
 
-    A series the model has never seen or whose newest reading is missing, or a horizon whose weather is or comes from
-    less than half of the series' station mix, still gets a forecast; its rows say so in `degraded_because`.
+    Bands are stretched by `refresh`, if there is one.
+
+    A series the model has never seen, with few readings or without the newest, and intervals whose weather is unknown
+    or comes from less than half of the series' station mix, still get a forecast, a wider one; their rows say so in
+    `degraded_because`.
 
     Raises:
         GridcastError: there are no readings in the time before the issue time that the model looks at.
     """
-    end = issue_time + forecaster.leads * forecaster.interval
-    start = issue_time - timedelta(days=DAYS_OF_HISTORY)
-    readings = known.readings.filter(pl.col("valid_time") >= start, pl.col("valid_time") < issue_time)
-    if readings.is_empty():
-        raise GridcastError(
-            f"issue time {issue_time:%Y-%m-%d %H:%MZ}: no readings in the {DAYS_OF_HISTORY} days before it; expected "
-            "some. Choose a time within the history, or ingest newer readings."
-        )
-    panel = panel_from_frames(
-        readings.with_columns(
-            pl.min_horizontal("available_at", pl.lit(issue_time, dtype=UTC_TIME)).alias("available_at")
-        ),
-        weather=known.weather.filter(pl.col("valid_time") >= start, pl.col("valid_time") < end),
-        holidays=known.holidays,
-        time_zones=known.hierarchy.time_zones,
-        interval=forecaster.interval,
-        series_ids=known.hierarchy.ids,
-        until=end,
-        station_mix=forecaster.station_mix,
-    )
-    origin = panel.index_of(issue_time)
-    panel, filled = fill_missing_temperature(panel, origin=origin)
+    panel, origin = known_panel(forecaster, known, issue_time=issue_time)
     series = np.arange(len(panel.series_ids))
+    quantiles = forecaster.forecast(panel, series=series, origin=np.full(len(series), origin))
     frame = forecast_frame(
-        forecaster.forecast(panel, series=series, origin=np.full(len(series), origin)),
+        quantiles if refresh is None else refresh.apply(quantiles, series=series),
         series_ids=panel.series_ids,
         issue_times=[issue_time] * len(series),
         interval=forecaster.interval,
         model_version=model_version,
     )
-    return frame.with_columns(_degraded_because(forecaster, panel, origin=origin, filled=filled))
+    return frame.with_columns(_degraded_because(forecaster, panel, origin=origin))
 
 
 def forecast_frame(
-    quantiles_mw: npt.NDArray[np.float32],
+    quantiles_mw: npt.NDArray[np.floating],
     *,
     series_ids: Sequence[str],
     issue_times: Sequence[datetime],
@@ -101,16 +69,20 @@ def forecast_frame(
     ).select(FORECASTS.names())
 
 
-def _degraded_because(forecaster: Forecaster, panel: Panel, *, origin: int, filled: npt.NDArray[np.bool_]) -> pl.Series:
+def _degraded_because(forecaster: Forecaster, panel: Panel, *, origin: int) -> pl.Series:
     """A text for each series and lead, '' at full strength."""
-    horizon = slice(origin, origin + forecaster.leads)
+    horizon, per_day = slice(origin, origin + forecaster.leads), intervals_per_day(panel.interval)
     own = panel.mix_of_series
     is_unknown = np.array([forecaster.series_index(each) == 0 for each in panel.series_ids])
+    readings = np.isfinite(panel.load_mw[:, max(0, origin - RECENT_DAYS * per_day) : origin]).sum(axis=1)
+    has_few = readings < FEWEST_DAYS * per_day
+    no_weather = np.isnan(panel.temperature_c)
     reasons = (
         ("series unknown to the model", is_unknown[:, np.newaxis]),
         ("newest reading missing", np.isnan(panel.load_mw[:, [origin - 1]])),
-        ("no temperature known for this time: that of the last day available was taken", filled[own, horizon]),
-        ("less than half of the station mix reported", (panel.is_thin & ~filled)[own, horizon]),
+        (f"readings of less than {FEWEST_DAYS} of the last {RECENT_DAYS} days", has_few[:, np.newaxis]),
+        ("no temperature known for this time", no_weather[own, horizon]),
+        ("less than half of the station mix reported", (panel.is_thin & ~no_weather)[own, horizon]),
     )
     applies = np.stack([np.broadcast_to(each, (len(own), forecaster.leads)).ravel() for _, each in reasons])
     kinds, kind = np.unique(applies, axis=1, return_inverse=True)

@@ -9,7 +9,7 @@ from gridcast import __version__
 from gridcast.domain.errors import GridcastError
 from gridcast.models.tensorflow.serving import Forecaster
 from gridcast.registry.mlflow_registry import RegisteredModel
-from gridcast.workflows.backtest import Backtest, backtest, judging_origins, unseen_origins
+from gridcast.workflows.backtest import Backtest, JudgedModel, Task, backtest, judging_origins, unseen_origins
 from gridcast.workflows.processed import Processed
 from gridcast.workflows.weather_use import WeatherKnown
 
@@ -46,21 +46,12 @@ class Judge:
         Raises:
             GridcastError: the model is damaged, or too few days are unseen by it.
         """
-        forecaster = Forecaster.load(model.directory)
-        origins = self._origins(forecaster, leads=forecaster.leads, trained_until=_trained_until(model))
-        judged = f"judged by gridcast {__version__} with {self.weather} weather"
-        identity = f"{model.version} of {model.created_at.isoformat()}, {judged}"
-        earlier = Backtest.read(self.kept, model_version=model.version)
-        if earlier is not None and earlier.is_of(identity, data=self.processed.fingerprint, origins=origins):
+        forecaster, task = Forecaster.load(model.directory), self.task_of(model)
+        identity = identity_of(model, weather=self.weather)
+        earlier = Backtest.read(self.kept, model_version=model.version, weather=self.weather)
+        if earlier is not None and earlier.is_of(identity, data=self.processed.fingerprint, origins=task.origins):
             return earlier, True
-        made = backtest(
-            forecaster,
-            self.processed,
-            model_version=model.version,
-            identity=identity,
-            origins=origins,
-            weather=self.weather,
-        )
+        made = backtest(JudgedModel(forecaster, model.version, identity), self.processed, task=task)
         made.write(self.kept)
         return made, False
 
@@ -72,29 +63,44 @@ class Judge:
         challenger = Forecaster.load(candidate.directory)
         reigning, remark = _loaded(champion, interval_of=challenger)
         leads = challenger.leads if reigning is None else min(challenger.leads, reigning.leads)
-        seen = [_trained_until(each) for each in (candidate, champion) if each is not None]
-        origins = self._origins(challenger, leads=leads, trained_until=max(seen))
+        seen = max(trained_until(each) for each in (candidate, champion) if each is not None)
+        task = self.task(challenger, leads=leads, trained_until=seen)
 
         def measured(forecaster: Forecaster, model: RegisteredModel) -> Backtest:
-            return backtest(
-                forecaster,
-                self.processed,
-                model_version=model.version,
-                identity="",
-                origins=origins,
-                leads=leads,
-                with_linear=False,
-                weather=self.weather,
-            )
+            return backtest(JudgedModel(forecaster, model.version), self.processed, task=task, with_linear=False)
 
         held = None if reigning is None or champion is None else measured(reigning, champion)
         return Comparison(measured(challenger, candidate), held, remark)
 
-    def _origins(self, forecaster: Forecaster, *, leads: int, trained_until: datetime) -> tuple[datetime, ...]:
+    def task_of(self, model: RegisteredModel) -> Task:
+        """What one model is asked.
+
+        Raises:
+            GridcastError: it is damaged, or too few days are unseen by it.
+        """
+        forecaster = Forecaster.load(model.directory)
+        return self.task(forecaster, leads=forecaster.leads, trained_until=trained_until(model))
+
+    def task(self, forecaster: Forecaster, *, leads: int, trained_until: datetime) -> Task:
+        """What models are asked that have seen nothing from `trained_until` on.
+
+        Raises:
+            GridcastError: too few days are left for a verdict.
+        """
         wanted = judging_origins(
             self.processed, horizon=leads * forecaster.interval, days=self.days, local_hour=self.local_hour
         )
-        return unseen_origins(wanted, trained_until=trained_until)
+        return Task(unseen_origins(wanted, trained_until=trained_until), self.weather, leads)
+
+
+def trained_until(model: RegisteredModel) -> datetime:
+    """Exclusive end of everything a model has seen, UTC."""
+    return datetime.fromisoformat(model.tags["trained_until"])
+
+
+def identity_of(model: RegisteredModel, *, weather: WeatherKnown) -> str:
+    """Which model and judge exactly."""
+    return f"{model.version} of {model.created_at.isoformat()}, judged by gridcast {__version__} with {weather} weather"
 
 
 def _loaded(champion: RegisteredModel | None, *, interval_of: Forecaster) -> tuple[Forecaster | None, str]:
@@ -107,7 +113,3 @@ def _loaded(champion: RegisteredModel | None, *, interval_of: Forecaster) -> tup
     if forecaster.interval != interval_of.interval:
         return None, f"champion {champion.version} forecasts intervals of {forecaster.interval}"
     return forecaster, ""
-
-
-def _trained_until(model: RegisteredModel) -> datetime:
-    return datetime.fromisoformat(model.tags["trained_until"])

@@ -11,6 +11,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Final, NamedTuple
 
+import polars as pl
+
 from gridcast import __version__
 from gridcast.domain.errors import GridcastError
 from gridcast.features.weather_grid import mean_over_stations, on_grid
@@ -18,13 +20,15 @@ from gridcast.ingestion.atomic import disk_error
 from gridcast.ingestion.parquet import write_parquet
 from gridcast.ingestion.raw import data_hash, last_reading, read_holidays, read_weather, reading_counts
 from gridcast.workflows.block_name import BlockName, cut_into_blocks
-from gridcast.workflows.processed import WEATHER_FILE, Processed
+from gridcast.workflows.processed import HOLIDAYS_FILE, WEATHER_FILE, Processed
 from gridcast.workflows.rules import CleaningRules
+from gridcast.workflows.special_days import CalendarRules
 from gridcast.workflows.workspace import Workspace
 
 BLOCK_FILES: Final = "readings/month=*/children-*.parquet"
 """Files of the blocks in the staging folder: one a month and block, named alike in every month."""
 
+_YEARS_AHEAD: Final = 5
 _METRICS: Final = "metrics.json"
 _LOOK_EVERY_SECONDS: Final = 0.5
 
@@ -62,16 +66,18 @@ def prepare(
     workspace: Workspace,
     *,
     rules: CleaningRules,
+    calendar: CalendarRules | None = None,
     block_rows: int,
     run_batch: Callable[[BatchJob], Mapping[str, int]],
     beam_flags: Sequence[str] = (),
     on_progress: Callable[[int, int], None] = lambda _done, _blocks: None,
 ) -> Prepared:
-    """Clean the raw history; reuse what is there when neither readings nor rules have changed.
+    """Clean the raw history; reuse what is there when neither readings nor rules nor the calendar have changed.
 
     Args:
         workspace: where to read and write.
         rules: how to clean.
+        calendar: holidays and events beside those the sources name; none if left out.
         block_rows: intervals that are cleaned in one piece.
         run_batch: the pipeline; returns what it counted.
         beam_flags: options for it.
@@ -84,7 +90,9 @@ def prepare(
     if newest is None:
         raise GridcastError(f'{workspace.raw}: no readings here; run "gridcast ingest" first.')
     until = rules.start_of_interval(newest) + rules.interval
-    fresh = Processed(workspace.processed, _fingerprint(workspace.raw, rules), rules.interval, rules.hierarchy, until)
+    days = _special_days(workspace.raw, rules, calendar or CalendarRules(), until=until)
+    fingerprint = _fingerprint(workspace.raw, rules, days)
+    fresh = Processed(workspace.processed, fingerprint, rules.interval, rules.hierarchy, until)
     if _is_there(fresh):
         return Prepared(fresh, was_reused=True, metrics=_metrics(workspace.processed))
 
@@ -93,7 +101,7 @@ def prepare(
     try:
         staging.mkdir()
         temperature = _write_weather(staging, raw=workspace.raw, rules=rules)
-        write_parquet(read_holidays(workspace.raw), staging / "holidays.parquet")
+        write_parquet(days, staging / HOLIDAYS_FILE)
         blocks = _blocks(workspace.raw, rules, until=until, block_rows=block_rows)
         job = BatchJob(workspace.raw, staging, temperature, blocks, rules, tuple(beam_flags))
         with _told_of_progress(job, on_progress):
@@ -150,9 +158,15 @@ def _write_weather(directory: Path, *, raw: Path, rules: CleaningRules) -> Path:
     return temperature
 
 
-def _fingerprint(raw: Path, rules: CleaningRules) -> str:
+def _special_days(raw: Path, rules: CleaningRules, calendar: CalendarRules, *, until: datetime) -> pl.DataFrame:
+    """`SPECIAL_DAYS` from before the history until years after it, for forecasts from readings that are yet to come."""
+    first = min(rules.series_since.values()).year - 1
+    return calendar.special_days(read_holidays(raw), years=range(first, until.year + _YEARS_AHEAD + 1))
+
+
+def _fingerprint(raw: Path, rules: CleaningRules, days: pl.DataFrame) -> str:
     edits = "" if rules.edits is None else rules.edits.write_csv()
-    facts = [__version__, data_hash(raw), asdict(replace(rules, edits=None)), edits]
+    facts = [__version__, data_hash(raw), asdict(replace(rules, edits=None)), edits, days.write_csv()]
     return hashlib.sha256(json.dumps(facts, sort_keys=True, default=str).encode()).hexdigest()
 
 

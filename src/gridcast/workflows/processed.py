@@ -18,6 +18,7 @@ from gridcast.ingestion.parquet import parquet_read
 
 MANIFEST = "manifest.json"
 WEATHER_FILE = "weather.parquet"
+HOLIDAYS_FILE = "holidays.parquet"
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,8 +123,8 @@ class Processed:
             return bool(rows.select(are_forecasts().any()).collect().item())
 
     def holidays(self) -> pl.DataFrame:
-        """Local holidays (`HOLIDAYS`)."""
-        return self._table("holidays.parquet")
+        """Local holidays and one-off events (`SPECIAL_DAYS`), some years beyond the last reading."""
+        return self._table(HOLIDAYS_FILE)
 
     def quality_counts(self) -> pl.DataFrame:
         """Additive quality counts of the whole history."""

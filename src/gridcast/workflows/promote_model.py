@@ -4,12 +4,19 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+import polars as pl
+
 from gridcast.domain.errors import GateRefusedError
+from gridcast.evaluation.bootstrap import FEWEST_BLOCKS, Resampling
+from gridcast.evaluation.comparison import compare_pairs
+from gridcast.evaluation.scored import MODEL
 from gridcast.registry.mlflow_registry import CHALLENGER, CHAMPION, RegisteredModel, Registry
 from gridcast.store.sqlite import Store
 from gridcast.workflows.backtest import Backtest
 from gridcast.workflows.gate import Gate
 from gridcast.workflows.judge_model import Comparison
+
+WEEKS = Resampling()
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +102,23 @@ def _because(challenge: Backtest, reigning: Backtest | None) -> str:
     reason = f"over {days} held-out days its pinball loss is {pinball:.3f} MW, {skill:.0%} below the weekly naive"
     if reigning is not None:
         reason += f", against {_figure(reigning, 'pinball_model'):.3f} MW of champion {reigning.model_version}"
+        reason += _interval(challenge, reigning)
     return f"{reason}, with {challenge.weather.in_words}"
+
+
+def _interval(challenge: Backtest, reigning: Backtest) -> str:
+    """How sure the difference is, in words; nothing where there are too few days to say."""
+    if len(challenge.origins) < FEWEST_BLOCKS * WEEKS.block:
+        return ""
+    points = pl.concat(
+        each.points.filter(pl.col("forecaster") == MODEL).with_columns(pl.lit(name).alias("forecaster"))
+        for name, each in (("candidate", challenge), ("champion", reigning))
+    )
+    pairs = compare_pairs(points, time_zone="UTC", resampling=WEEKS)
+    pair = pairs.row(by_predicate=pl.col("metric") == "pinball_mw", named=True)
+    return (
+        f" (difference {pair['difference']:+.3f} MW, with 95 % confidence {pair['low']:+.3f} to {pair['high']:+.3f} MW)"
+    )
 
 
 def _figure(backtest: Backtest, name: str) -> float:

@@ -14,7 +14,7 @@ from gridcast.features.windows import DAYS_OF_HISTORY, LONGEST_HORIZON
 from gridcast.quality.limits import CONTEXT_AFTER, CONTEXT_BEFORE
 from gridcast.registry.mlflow_registry import RegisteredModel
 from gridcast.store.sqlite import Position, Store
-from gridcast.workflows.issue_forecast import Known
+from gridcast.workflows.known import Known
 from gridcast.workflows.processed import Processed
 from gridcast.workflows.rules import CleaningRules
 
@@ -51,9 +51,9 @@ class TickJob:
         begin, end = self.span
         return store.landed(start=begin - CONTEXT_BEFORE, end=end, up_to_offset=self.log_offset)
 
-    def known(self, store: Store, clean: pl.DataFrame) -> Known:
+    def known(self, store: Store, clean: pl.DataFrame, *, days: int = DAYS_OF_HISTORY) -> Known:
         """What is known at the issue time: the tick's own clean rows behind the history before its span."""
-        start = self.issue_time - timedelta(days=DAYS_OF_HISTORY)
+        start = self.issue_time - timedelta(days=days)
         history = store.readings(start=start, end=self.span[0])
         end = self.issue_time + LONGEST_HORIZON
         weather = self.processed.weather(start=start, end=end, known_at=self.issue_time)

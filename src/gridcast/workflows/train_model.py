@@ -4,84 +4,147 @@ import hashlib
 import json
 import shutil
 from collections.abc import Callable, Mapping
-from dataclasses import asdict
-from datetime import datetime, timedelta
+from contextlib import AbstractContextManager, nullcontext
+from datetime import datetime
 from pathlib import Path
+from statistics import fmean
+from typing import NamedTuple, TypeAlias
 
+from gridcast import __version__
 from gridcast.domain.lead_time import lead_count
+from gridcast.features.station_mix import StationMix
 from gridcast.models.tensorflow.artefact import STATION_MIX
+from gridcast.models.tensorflow.cluster import Cluster
 from gridcast.models.tensorflow.export import save
-from gridcast.models.tensorflow.spec import NetworkSize, NetworkSpec, TrainSpec
-from gridcast.models.tensorflow.train import Progress, TrainedModel, fit
+from gridcast.models.tensorflow.gathering import gather
+from gridcast.models.tensorflow.model_card import DATA_LICENCE, WEATHER_KNOWN
+from gridcast.models.tensorflow.spec import NetworkSpec
+from gridcast.models.tensorflow.train import Checkpoint, Progress, TrainedModel, fit
 from gridcast.registry.mlflow_registry import RegisteredModel, Registry
 from gridcast.workflows.history import training_history
 from gridcast.workflows.lineage import git_revision, pip_requirements
 from gridcast.workflows.processed import Processed
-from gridcast.workflows.weather_use import WeatherUse
+from gridcast.workflows.recipe import Recipe
 
-OBSERVED_AND_LEARNED = WeatherUse()
+Crew: TypeAlias = Callable[[], AbstractContextManager[Cluster | None]]
+"""Calls the workers that learn together, this process among them as their chief; None: it learns alone."""
+
+
+class Made(NamedTuple):
+    """A trained network and the station mix it was trained with."""
+
+    trained: TrainedModel
+    station_mix: StationMix | None
+
+    def save(self, directory: Path, *, tags: Mapping[str, str]) -> None:
+        """Export it with its lineage."""
+        mix = None if self.station_mix is None else self.station_mix.to_facts()
+        save(self.trained, directory, metadata={**tags, STATION_MIX: mix})
 
 
 def train_model(
     processed: Processed,
     registry: Registry,
     *,
-    scratch: Path,
-    size: NetworkSize,
-    training: TrainSpec,
-    horizon: timedelta,
+    recipe: Recipe,
     unseen_from: datetime,
+    scratch: Path,
     on_progress: Callable[[Progress], None],
     again: bool = False,
-    weather: WeatherUse = OBSERVED_AND_LEARNED,
+    unfinished: Path | None = None,
+    crew: Crew = nullcontext,
+    data_licence: str = "",
 ) -> tuple[RegisteredModel, bool]:
     """Train on the history before `unseen_from` and register the result.
 
     Args:
         processed: the clean history.
         registry: where the model goes.
-        scratch: folder for the export on its way there; removed afterwards.
-        size: of the network.
-        training: how it learns.
-        horizon: how far it forecasts.
+        recipe: what it is made by.
         unseen_from: the first issue time the model will be judged on.
+        scratch: folder for the export on its way there; removed afterwards.
         on_progress: called as training goes on.
         again: train even if an equal model is registered.
-        weather: how stations are mixed, and which temperatures stand for the future.
+        unfinished: file that keeps how far training is, so that an equal run goes on after an interruption.
+        crew: who learns together, called if there is anything to learn.
+        data_licence: of the history, where it is known; for the model card.
 
     Returns:
         The registered model, and whether an equal one was there already.
 
     Raises:
-        GridcastError: the history is too short.
+        GridcastError: the history is too short, or a worker was lost.
     """
-    settings = {"network": asdict(size), "training": asdict(training), "weather": asdict(weather)}
     params = {
-        "horizon": str(horizon),
         "unseen_from": unseen_from.isoformat(),
         "series": len(processed.hierarchy.ids),
-        **{f"{part}.{name}": value for part, each in settings.items() for name, value in each.items()},
+        **recipe.params(),
     }
     lineage = {"data_fingerprint": processed.fingerprint, "settings_fingerprint": _fingerprint(params)}
     known = registry.trained_from(lineage)
     if known is not None and not again:
         registry.nominate(known)
         return registry.get(known.version), True
-    panel, station_mix = training_history(processed, until=unseen_from, use=weather)
-    network = NetworkSpec(leads=lead_count(horizon, processed.interval), interval=processed.interval, size=size)
-    trained = fit(
-        panel, train_until=len(panel.time), network_spec=network, train_spec=training, on_progress=on_progress
-    )
-    tags = {**lineage, **_origin(trained)}
-    mix = None if station_mix is None else station_mix.to_facts()
+    with crew() as cluster:
+        made = make(
+            processed,
+            recipe=recipe,
+            until=unseen_from,
+            on_progress=on_progress,
+            unfinished=unfinished,
+            cluster=cluster,
+        )
+    tags = {**lineage, **_origin(made.trained)}
     try:
-        save(trained, scratch, metadata={**tags, STATION_MIX: mix})
+        told = {WEATHER_KNOWN: recipe.weather.known.in_words, DATA_LICENCE: data_licence}
+        made.save(scratch, tags={**tags, **told})
         model = registry.register(
-            scratch, params=params, metrics=_metrics(trained), tags=tags, pip_requirements=pip_requirements()
+            scratch, params=params, metrics=_metrics(made.trained), tags=tags, pip_requirements=pip_requirements()
         )
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
+    if unfinished is not None:
+        unfinished.unlink(missing_ok=True)
     return model, False
+
+
+def make(
+    processed: Processed,
+    *,
+    recipe: Recipe,
+    until: datetime,
+    on_progress: Callable[[Progress], None] | None = None,
+    unfinished: Path | None = None,
+    cluster: Cluster | None = None,
+) -> Made:
+    """A model of the history before `until`, in memory; every worker of a `cluster` must call this to make it together.
+
+    Raises:
+        GridcastError: the history is too short, or a worker was lost.
+    """
+    identity = _run_identity(processed, recipe=recipe, until=until)
+    panel, station_mix = training_history(processed, until=until, use=recipe.weather)
+    spec = NetworkSpec(
+        leads=lead_count(recipe.horizon, processed.interval), interval=processed.interval, size=recipe.size
+    )
+    if cluster is not None:
+        gather(cluster, purpose=identity)
+    trained = fit(
+        panel,
+        train_until=len(panel.time),
+        network_spec=spec,
+        train_spec=recipe.training,
+        on_progress=on_progress,
+        checkpoint=None if unfinished is None else Checkpoint(unfinished, identity),
+        cluster=cluster,
+    )
+    return Made(trained, station_mix)
+
+
+def _run_identity(processed: Processed, *, recipe: Recipe, until: datetime) -> str:
+    """Equal for runs that come to the same network step by step."""
+    code = f"{__version__} at {git_revision()}"
+    return _fingerprint({"data": processed.fingerprint, "until": until.isoformat(), "code": code, **recipe.params()})
 
 
 def _origin(trained: TrainedModel) -> dict[str, str]:
@@ -93,15 +156,15 @@ def _origin(trained: TrainedModel) -> dict[str, str]:
 
 
 def _metrics(trained: TrainedModel) -> dict[str, float]:
-    best = min(trained.losses, key=lambda each: each.held_out)
+    """Of the members of an ensemble the means."""
+    best = [min(member, key=lambda each: each.held_out) for member in trained.losses]
     return {
         "train_seconds": trained.seconds,
-        "train_epochs": float(len(trained.losses)),
+        "train_epochs": fmean(len(member) for member in trained.losses),
         "train_windows": float(trained.windows),
-        "train_loss": best.training,
-        "held_out_loss": best.held_out,
+        "train_loss": fmean(each.training for each in best),
+        "held_out_loss": fmean(each.held_out for each in best),
         "held_out_windows": float(trained.held_out_windows),
-        "left_out_windows": float(trained.left_out_windows),
     }
 
 

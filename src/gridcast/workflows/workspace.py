@@ -32,8 +32,33 @@ class Workspace:
 
     @property
     def backtest(self) -> Path:
-        """What the newest backtest measured."""
+        """What the newest backtest of each model, and of each schedule of trainings, measured."""
         return self.data_dir / "backtest"
+
+    @property
+    def comparisons(self) -> Path:
+        """Models against each other on the same points."""
+        return self.backtest / "compare"
+
+    @property
+    def evaluation(self) -> Path:
+        """What the newest evaluation of each model on new data measured."""
+        return self.data_dir / "evaluation"
+
+    @property
+    def explanations(self) -> Path:
+        """What moved forecasts."""
+        return self.data_dir / "explanations"
+
+    @property
+    def unfinished_training(self) -> Path:
+        """How far a training is that was interrupted."""
+        return self.data_dir / "training.unfinished.npz"
+
+    @property
+    def tuning(self) -> Path:
+        """Trials of settings."""
+        return self.data_dir / "tuning"
 
     @property
     def report(self) -> Path:

@@ -22,7 +22,12 @@ from gridcast.settings.pipeline import PipelineSettings
 
 ROOT = Path(__file__).parents[3]
 PAGES = sorted(
-    [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), ROOT / "src/gridcast/ingestion/gefcom2012/README.md"],
+    [
+        *ROOT.glob("*.md"),
+        *ROOT.glob("docs/**/*.md"),
+        *ROOT.glob("models/**/*.md"),
+        ROOT / "src/gridcast/ingestion/gefcom2012/README.md",
+    ],
     key=str,
 )
 SETTINGS = {"APP": AppSettings, "MODEL": ModelSettings, "PIPELINE": PipelineSettings}
@@ -132,6 +137,14 @@ def test_every_message_explained_in_the_user_guide_is_one_that_gridcast_says() -
     messages = re.findall(r"^\| `(.+?)` \|", rows, flags=re.MULTILINE)
     assert len(messages) > 10
     assert not [message for message in messages if message not in said]
+
+
+def test_every_reason_for_a_degraded_forecast_in_the_user_guide_is_one_that_gridcast_gives() -> None:
+    said = set(literals(ROOT / "src/gridcast/workflows/issue_forecast.py"))
+    guide = (ROOT / "docs/user_guide.md").read_text().split("## Forecasts without everything")[1].split("\n## ")[0]
+    reasons = set(re.findall(r"\| `([^`]+)` \|$", guide, flags=re.MULTILINE)) - {"degraded_because"}
+    assert len(reasons) > 3
+    assert {re.sub(r"\d+", "…", reason) for reason in reasons} <= said
 
 
 def test_every_path_in_the_layout_table_exists() -> None:

@@ -13,6 +13,8 @@ from gridcast.cli.app import app
 from gridcast.domain import tables
 from gridcast.domain.lead_time import LEAD_BUCKETS
 from gridcast.domain.quantiles import QUANTILE_COLUMNS
+from gridcast.evaluation.peak_scores import SCORED_COLUMNS, peak_scores
+from gridcast.evaluation.peaks import HOUR_COLUMNS, PEAKS
 from gridcast.evaluation.scorecard import scorecard
 from gridcast.ingestion.tabular.columns import DEAD_ROWS
 from gridcast.quality.limits import Rule
@@ -112,3 +114,14 @@ def test_the_api_reference_shows_every_signature_as_it_is() -> None:
             assert written.split(", ") == (parameters(room, module, name) or [""]), f"{room}.{module}.{name}"
             checked += 1
     assert checked > 30
+
+
+def test_nomenclature_lists_the_columns_and_scores_of_peaks() -> None:
+    shown = set(first_cells(section(WORDS, "Columns of peaks")))
+    columns = {*PEAKS, *SCORED_COLUMNS} - {*QUANTILE_COLUMNS[1:-1], *HOUR_COLUMNS[1:-1]}
+    assert shown == columns
+    judged = PEAKS.to_frame().with_columns(
+        *(pl.lit(None, pl.Float64).alias(name) for name in SCORED_COLUMNS if name not in PEAKS)
+    )
+    scores = peak_scores(judged, alarm_threshold=0.5, by=["series_id"])
+    assert set(first_cells(section(WORDS, "Scores of peaks"))) == set(scores.columns) - {"series_id"}

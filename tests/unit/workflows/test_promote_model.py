@@ -1,12 +1,14 @@
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import polars as pl
 import pytest
+from support.scored_frames import forecaster_rows
 
 from gridcast.domain.errors import GateRefusedError, UsageError
+from gridcast.domain.quantiles import QUANTILE_COLUMNS
 from gridcast.registry.mlflow_registry import RegisteredModel, Registry
 from gridcast.store.sqlite import Store
 from gridcast.workflows.backtest import Backtest
@@ -86,6 +88,22 @@ def test_only_a_smaller_loss_than_the_champions_on_the_same_unseen_days_takes_it
     done = plant.promote(plant.model(), losses=judged)
 
     assert (done.version, done.previous) == ("3", "1")
+
+
+def test_the_reason_says_how_sure_the_difference_to_the_champion_is(plant: Plant) -> None:
+    issues = tuple(START + timedelta(days=day) for day in range(28))
+    points = forecaster_rows("model", series=("system",), leads=24, issues=issues)
+
+    def judged(model: RegisteredModel) -> Backtest:
+        shift = {"1": 4.0, "2": 2.0}[model.version]
+        shifted = points.with_columns(pl.col("actual_mw").alias(each) + shift for each in QUANTILE_COLUMNS)
+        return replace(measured(model, pinball=shift / 2), points=shifted, origins=issues)
+
+    plant.promote(plant.model(), losses=judged)
+    done = plant.promote(plant.model(), losses=judged)
+
+    told = "2.000 MW of champion 1 (difference -1.000 MW, with 95 % confidence -1.000 to -1.000 MW)"
+    assert f"is 1.000 MW, 50% below the weekly naive, against {told}" in done.reason
 
 
 def test_models_judged_with_different_weather_are_never_compared(plant: Plant) -> None:

@@ -4,6 +4,8 @@ The pipeline carries names and offsets only; each transform reads its rows where
 """
 
 import functools
+from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 
 import apache_beam as beam
@@ -17,6 +19,8 @@ from gridcast.quality.summary import totals
 from gridcast.store.sqlite import Store
 from gridcast.workflows.block_name import BlockName
 from gridcast.workflows.issue_forecast import issue_forecast
+from gridcast.workflows.known import DAYS_KNOWN
+from gridcast.workflows.refresh import Refresh, refresh_at, refresh_time
 from gridcast.workflows.stream_readings import CONSUMER, TickJob
 
 CLEAN = "clean"
@@ -57,8 +61,13 @@ def _without_name(block: Block) -> tuple[None, pl.DataFrame]:
 def _forecast(element: tuple[None, dict[str, list[pl.DataFrame]]], *, job: TickJob) -> _Results:
     clean, counts = (concat(element[1][name]) for name in (CLEAN, COUNTS))
     known = job.known(_store(job.store), clean)
-    forecaster = _forecaster(job.artefact)
-    forecasts = issue_forecast(forecaster, known, issue_time=job.issue_time, model_version=job.model_version)
+    forecasts = issue_forecast(
+        _forecaster(job.artefact),
+        known,
+        issue_time=job.issue_time,
+        model_version=job.model_version,
+        refresh=_refresh(_Day(job.store, job.artefact, refresh_time(job.issue_time), job, clean)),
+    )
     return clean, forecasts, totals(counts.filter(pl.col("series_id").is_in(list(job.rules.hierarchy.leaves))))
 
 
@@ -82,3 +91,21 @@ def _store(path: Path) -> Store:
 @functools.lru_cache(maxsize=2)
 def _forecaster(directory: Path) -> Forecaster:
     return Forecaster.load(directory)
+
+
+@dataclass(frozen=True, slots=True)
+class _Day:
+    """A day of ticks; what is known of it by the first of them counts for all."""
+
+    store: Path
+    artefact: Path
+    start: datetime
+    job: TickJob = field(compare=False)
+    clean: pl.DataFrame = field(compare=False)
+
+
+@functools.lru_cache(maxsize=2)
+def _refresh(day: _Day) -> Refresh | None:
+    """How far bands are stretched on a day."""
+    known = day.job.known(_store(day.store), day.clean, days=DAYS_KNOWN)
+    return refresh_at(_forecaster(day.artefact), known, issue_time=day.job.issue_time)

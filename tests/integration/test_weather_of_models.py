@@ -3,70 +3,29 @@
 import json
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
 import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
-from support.processed_history import HOUR, START, STATIONS, tree, write_history
+from support.plant import AS_ISSUED, Plant, train
+from support.processed_history import HOUR, START, STATIONS, tree
 
 from gridcast.dashboards.report.model_card import model_card
 from gridcast.domain.errors import GridcastError
 from gridcast.domain.quantiles import QUANTILE_COLUMNS
 from gridcast.evaluation.scorecard import scorecard
-from gridcast.models.tensorflow.held_out import windows_without_weather
+from gridcast.models.tensorflow.model_card import MODEL_CARD
 from gridcast.models.tensorflow.serving import Forecaster
-from gridcast.models.tensorflow.spec import NetworkSize, TrainSpec
-from gridcast.registry.mlflow_registry import RegisteredModel, Registry
-from gridcast.workflows.backtest import Backtest, backtest, judging_origins
+from gridcast.workflows.backtest import Backtest, JudgedModel, Task, backtest
 from gridcast.workflows.history import training_history
-from gridcast.workflows.issue_forecast import Known, issue_forecast
-from gridcast.workflows.judge_model import Judge
+from gridcast.workflows.issue_forecast import issue_forecast
+from gridcast.workflows.known import Known
 from gridcast.workflows.processed import WEATHER_FILE, Processed
-from gridcast.workflows.train_model import train_model
+from gridcast.workflows.refresh import refresh_at
 from gridcast.workflows.weather_use import MixChoice, WeatherKnown, WeatherUse
-
-HORIZON = timedelta(hours=12)
-JUDGED_DAYS = 14
-AS_ISSUED = WeatherUse(known=WeatherKnown.AS_ISSUED)
-
-
-@dataclass(frozen=True)
-class Plant:
-    """A clean history with forecasts, and a model that was trained on them as they were issued."""
-
-    processed: Processed
-    registry: Registry
-    model: RegisteredModel
-    kept: Path
-
-    def judge(self, known: WeatherKnown) -> Judge:
-        return Judge(self.processed, self.kept, JUDGED_DAYS, 0, known)
-
-
-def train(processed: Processed, registry: Registry, folder: Path, *, weather: WeatherUse) -> RegisteredModel:
-    model, _ = train_model(
-        processed,
-        registry,
-        scratch=folder / "scratch",
-        size=NetworkSize(width=16, blocks=1, encoder_width=8, summary=4, embedding=2),
-        training=TrainSpec(epochs=2, windows_per_epoch=512, batch_size=64, held_out_blocks=2),
-        horizon=HORIZON,
-        unseen_from=judging_origins(processed, horizon=HORIZON, days=JUDGED_DAYS, local_hour=0)[0],
-        on_progress=lambda _: None,
-        weather=weather,
-    )
-    return model
-
-
-@pytest.fixture(scope="module")
-def plant(tmp_path_factory: pytest.TempPathFactory) -> Plant:
-    folder = tmp_path_factory.mktemp("plant")
-    processed = write_history(folder / "processed")
-    registry = Registry.open(folder / "registry")
-    return Plant(processed, registry, train(processed, registry, folder, weather=AS_ISSUED), folder / "backtest")
 
 
 def with_weather(processed: Processed, folder: Path, change: Callable[[pl.DataFrame], pl.DataFrame]) -> Processed:
@@ -95,18 +54,14 @@ def known_at(plant: Plant, hour: int, *, stations: tuple[str, ...] = STATIONS) -
 
 def issued(plant: Plant, known: Known, hour: int) -> pl.DataFrame:
     forecaster = Forecaster.load(plant.model.directory)
-    return issue_forecast(forecaster, known, issue_time=START + HOUR * hour, model_version="1")
+    issue_time = START + HOUR * hour
+    refresh = refresh_at(forecaster, known, issue_time=issue_time)
+    return issue_forecast(forecaster, known, issue_time=issue_time, model_version="1", refresh=refresh)
 
 
 def judged(plant: Plant, processed: Processed, *, hour: int, weather: WeatherKnown) -> Backtest:
-    return backtest(
-        Forecaster.load(plant.model.directory),
-        processed,
-        model_version="1",
-        identity="",
-        origins=(START + HOUR * hour,),
-        weather=weather,
-    )
+    model = JudgedModel(Forecaster.load(plant.model.directory), "1")
+    return backtest(model, processed, task=Task((START + HOUR * hour,), weather))
 
 
 def test_the_mix_is_learned_for_each_series_and_survives_registration_and_loading(plant: Plant) -> None:
@@ -151,37 +106,10 @@ def test_a_model_without_a_mix_of_its_own_gets_the_plain_mean(plant: Plant, tmp_
     assert issue_forecast(forecaster, known_at(plant, 2400), issue_time=START + HOUR * 2400, model_version="1").height
 
 
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        pytest.param(~IS_FORECAST, "none of .* was available when its interval began", id="no forecasts"),
-        pytest.param(
-            ~IS_FORECAST | (pl.col("available_at") > START + timedelta(days=90)),
-            r"windows are left out .* leaves 1\d days to learn from",
-            id="too few",
-        ),
-        pytest.param(
-            ~IS_FORECAST | (pl.col("valid_time") - pl.col("available_at") < HORIZON / 2),
-            "leaves 0 days to learn from",
-            id="too short",
-        ),
-    ],
-)
-def test_learning_from_weather_as_issued_without_enough_of_it_is_refused(
-    plant: Plant, tmp_path: Path, change: pl.Expr, message: str
-) -> None:
-    lacking = with_weather(plant.processed, tmp_path / "lacking", keep(change))
-    with pytest.raises(GridcastError, match=message):
+def test_learning_from_weather_as_issued_without_any_is_refused(plant: Plant, tmp_path: Path) -> None:
+    lacking = with_weather(plant.processed, tmp_path / "lacking", keep(~IS_FORECAST))
+    with pytest.raises(GridcastError, match=r"none of .* was available when its interval began"):
         train(lacking, plant.registry, tmp_path, weather=AS_ISSUED)
-
-
-def test_windows_without_known_weather_are_left_out_and_counted(plant: Plant, tmp_path: Path) -> None:
-    assert plant.model.metrics["left_out_windows"] == 0
-    is_later = pl.col("available_at") > START + timedelta(days=60)
-    later = with_weather(plant.processed, tmp_path / "later", keep(~IS_FORECAST | is_later))
-    panel, _ = training_history(later, until=START + timedelta(days=100), use=AS_ISSUED)
-    left_out = windows_without_weather(panel, leads=12, stop=len(panel.time))
-    assert left_out == 3 * len(range(14 * 24, 60 * 24 + 6)), "three series, from two weeks on to the first forecast"
 
 
 def test_scores_with_observed_and_with_forecast_weather_are_kept_apart(plant: Plant) -> None:
@@ -260,9 +188,9 @@ def test_rows_say_which_weather_they_lack(plant: Plant) -> None:
     )
     rows = issued(plant, lacking, hour)
     reasons = dict(rows.group_by("series_id", maintain_order=True).agg("degraded_because").iter_rows())
-    day_before = "no temperature known for this time: that of the last day available was taken"
-    assert reasons["zone_n"] == [*[""] * 9, *[day_before] * 3]
-    assert reasons["zone_s"] == [*[""] * 5, *["less than half of the station mix reported"] * 4, *[day_before] * 3]
+    unknown = "no temperature known for this time"
+    assert reasons["zone_n"] == [*[""] * 9, *[unknown] * 3]
+    assert reasons["zone_s"] == [*[""] * 5, *["less than half of the station mix reported"] * 4, *[unknown] * 3]
     assert rows.select(QUANTILE_COLUMNS).null_count().sum_horizontal().item() == 0
 
 
@@ -282,5 +210,7 @@ def test_the_model_card_tells_the_weather_and_the_stations(plant: Plant) -> None
     assert card["Weather learned from"] == "The temperatures known at each issue time (ex-ante)"
     assert "zone_n: north " in card["Weather stations"]
     assert "all other series: the plain mean of 3" in card["Weather stations"]
-    assert "which 100.0% of the points had" in card["Known limits"]
-    assert "observed" not in card["Known limits"]
+    assert card["Judged"] == "With temperatures as forecast, which 100.0% of the points had"
+    assert card["Forecast"].startswith("12 intervals of 60 minutes")
+    kept = (plant.model.directory / MODEL_CARD).read_text(encoding="utf-8")
+    assert f"- **Weather stations.** {card['Weather stations']}." in kept
