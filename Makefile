@@ -11,10 +11,10 @@ BENCHMARKS := $(basename $(notdir $(filter-out %/__init__.py,$(wildcard benchmar
   $(notdir $(patsubst %/__main__.py,%,$(wildcard benchmarks/*/__main__.py)))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check lint types imports doctest bench clean
+.PHONY: help demo test check lint types imports doctest bench notebooks requirements clean
 
 help:  ## List the targets.
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
 
 $(READY): pyproject.toml uv.lock
 	@test -x $(BIN)/python || $(PYTHON) -m venv --without-pip $(VENV)
@@ -45,6 +45,14 @@ doctest: $(READY)
 
 bench: $(READY)  ## Run every benchmark; each prints one JSON line last.
 	@for each in $(BENCHMARKS); do echo "== $$each"; $(BIN)/python -m benchmarks.$$each || exit 1; done
+
+notebooks: $(READY)  ## Open the notebooks of models/tensorflow in JupyterLab.
+	UV_PYTHON_DOWNLOADS=never $(UV) sync --frozen --inexact --extra notebooks --quiet --python $(BIN)/python
+	$(BIN)/jupyter lab models/tensorflow/notebooks
+
+requirements: $(READY)  ## Export uv.lock to models/tensorflow/requirements.txt.
+	$(UV) export --frozen --no-dev --no-emit-project --no-hashes --no-annotate --no-header --quiet \
+	  --output-file models/tensorflow/requirements.txt
 
 clean:  ## Remove the environment and everything the commands made.
 	rm -rf $(VENV) data

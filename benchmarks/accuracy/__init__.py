@@ -1,0 +1,1 @@
+"""How accurate forecasts are: gridcast by default settings against its peers, same folds, same inputs, same run."""

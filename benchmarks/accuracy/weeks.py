@@ -1,0 +1,152 @@
+"""GEFCom2012's own task: eight weeks withheld amid the history, and the week after its end without its weather."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from gridcast.features.day_calendar import DayCalendar
+from gridcast.features.panel import Panel, panel_from_frames
+from gridcast.features.station_choice import learn_station_mix
+from gridcast.features.station_reports import reports_on
+from gridcast.ingestion.sample import INTERVAL, TIME_ZONE, read_sample
+
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int32]
+Ask = Callable[[Panel, Ints], Floats]
+"""Median forecasts, MW, (series, window, lead), of all series of a panel from each of some positions (window,)."""
+Learn = Callable[[Panel, int], Ask]
+"""From a panel and the end of what may be learned to what can be asked."""
+
+LEADS = 168
+SYSTEM = "system"
+BACKCAST = tuple(
+    datetime(*day, 5, tzinfo=UTC)
+    for day in (
+        (2005, 3, 6),
+        (2005, 6, 20),
+        (2005, 9, 10),
+        (2005, 12, 25),
+        (2006, 2, 13),
+        (2006, 5, 25),
+        (2006, 8, 2),
+        (2006, 11, 22),
+    )
+)
+FORECAST = datetime(2008, 7, 1, 5, tzinfo=UTC)
+PAST_YEARS = (1, 2, 3, 4)
+SHIFTED_DAYS = tuple(range(-7, 8))
+"""Weather of the forecast week: that of each past year on the same date and up to a week off."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Weeks:
+    """The history with its gaps, the grid reaching to the end of the forecast week.
+
+    Attributes:
+        panel: 20 zones and their sum; loads and temperatures end where the history does.
+        mirrored: the same history running backwards.
+        until: position of the end of the history.
+        withheld: (week,) first positions of the weeks withheld amid it.
+        last: first position of the forecast week.
+    """
+
+    panel: Panel
+    mirrored: Panel
+    until: int
+    withheld: Ints
+    last: int
+
+
+def read_weeks() -> Weeks:
+    """The competition as its participants had it, with the station mix that gridcast learns by default."""
+    sample = read_sample()
+    total = sample.readings.group_by("valid_time").agg(pl.col("load_mw").sum(), pl.col("available_at").max())
+    system = total.with_columns(pl.lit(SYSTEM).alias("series_id")).select(sample.readings.columns)
+    ids = [*sample.readings["series_id"].unique().sort(), SYSTEM]
+    panel = panel_from_frames(
+        pl.concat([sample.readings, system]),
+        weather=sample.weather,
+        holidays=sample.holidays,
+        time_zones=dict.fromkeys(ids, TIME_ZONE),
+        interval=INTERVAL,
+        series_ids=ids,
+        until=FORECAST + LEADS * INTERVAL,
+    )
+    until = int(np.isfinite(panel.load_mw).any(axis=0).nonzero()[0][-1]) + 1
+    mix = learn_station_mix(panel, reports_on(sample.weather, time=panel.time, interval=INTERVAL), until=until)
+    mixed = panel.with_weather(sample.weather, station_mix=mix)
+    withheld = np.array([panel.index_of(each) for each in BACKCAST], dtype=np.int32)
+    return Weeks(mixed, mirror(mixed, until=until), until, withheld, panel.index_of(FORECAST))
+
+
+def mirror(panel: Panel, *, until: int) -> Panel:
+    """The history before position `until` running backwards: the future becomes what is known.
+
+    Temperature terms keep looking into the true past, as buildings do. The clock must be one without changes.
+    """
+
+    def turned(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        return np.ascontiguousarray(values[:, :until][:, ::-1])
+
+    calendar = panel.calendar
+    return replace(
+        panel,
+        time=panel.time[:until],
+        load_mw=turned(panel.load_mw),
+        known_from=panel.known_from[:, :until],
+        temperature_c=turned(panel.temperature_c),
+        temperature_terms_c=turned(panel.temperature_terms_c),
+        is_thin=turned(panel.is_thin),
+        calendar=DayCalendar(
+            hour_of_day=turned(calendar.hour_of_day),
+            weekday=turned(calendar.weekday),
+            day_of_year=turned(calendar.day_of_year),
+            holiday=turned(calendar.holiday),
+            lag=calendar.lag[..., :until],
+        ),
+    )
+
+
+def solve(weeks: Weeks, learn: Learn, *, does_without_weather: bool) -> Floats:
+    """Loads of all weeks, MW, (week, series, lead), the forecast week last.
+
+    A withheld week is forecast from its beginning and, backwards in time, from its end; each side counts by its
+    nearness. The forecast week, whose weather nobody knew, is the mean over the weather of past years; where a model
+    has learned to do without weather, the mean of that and of its answer to none.
+    """
+    forward = learn(weeks.panel, weeks.until)
+    backward = learn(weeks.mirrored, weeks.until)
+    ahead = forward(weeks.panel, weeks.withheld)
+    back = backward(weeks.mirrored, (weeks.until - weeks.withheld - LEADS).astype(np.int32))[..., ::-1]
+    nearness = (np.arange(LEADS) + 0.5) / LEADS
+    between = ahead * (1 - nearness) + back * nearness
+    origin = np.array([weeks.last], dtype=np.int32)
+    week = np.mean([forward(each, origin)[:, 0] for each in weather_of_past_years(weeks)], axis=0)
+    if does_without_weather:
+        week = (week + forward(weeks.panel, origin)[:, 0]) / 2
+    return np.concatenate([between.swapaxes(0, 1), week[np.newaxis]])
+
+
+def weather_of_past_years(weeks: Weeks) -> list[Panel]:
+    """The panel with its unknown temperatures taken from each past year, around the same date."""
+    unknown = np.arange(weeks.until, len(weeks.panel.time))
+    panels = []
+    for years in PAST_YEARS:
+        for days in SHIFTED_DAYS:
+            temperature = weeks.panel.temperature_c.copy()
+            back = round(365.25 * years) * 24 + 24 * days
+            temperature[:, unknown] = temperature[:, unknown - back]
+            panels.append(weeks.panel.with_temperature(temperature))
+    return panels
+
+
+def coherent(loads: Floats) -> Floats:
+    """The system row (last of the series axis) as the mean of its own forecast and the sum of its zones."""
+    result = loads.copy()
+    result[:, -1] = (loads[:, -1] + loads[:, :-1].sum(axis=1)) / 2
+    return result
