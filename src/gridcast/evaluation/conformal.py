@@ -8,6 +8,7 @@ from gridcast.domain.quantiles import MEDIAN, QUANTILE_LEVELS
 Floats = npt.NDArray[np.floating]
 
 FACTOR_LIMITS = (0.2, 5.0)
+BAND_80 = (QUANTILE_LEVELS.index(0.10), QUANTILE_LEVELS.index(0.90))
 DAYS_OF_TRUST = 30
 """Days of evidence that weigh as much as what is leaned on."""
 
@@ -27,6 +28,20 @@ def conformal_factors(actual_mw: Floats, quantiles_mw: Floats) -> Floats:
     below = _side(-actual, -quantiles[:, MEDIAN::-1], levels=[1.0 - level for level in QUANTILE_LEVELS[MEDIAN::-1]])
     above = _side(actual, quantiles[:, MEDIAN:], levels=QUANTILE_LEVELS[MEDIAN:])
     return np.array([*below, *above])
+
+
+def band_factor(actual_mw: Floats, quantiles_mw: Floats) -> float:
+    """Factor of the distances from the median, at least one, with which the 80 % band holds 80 % of the actuals.
+
+    actual (…), MW, NaN = missing; quantiles (…, quantile), MW, ascending.
+    """
+    observed = np.isfinite(actual_mw)
+    if not observed.any():
+        return 1.0
+    error = (actual_mw - quantiles_mw[..., MEDIAN])[observed]
+    lower, upper = (np.abs(quantiles_mw[..., each] - quantiles_mw[..., MEDIAN])[observed] for each in BAND_80)
+    needed = np.abs(error) / np.maximum(np.where(error < 0, lower, upper), 1e-9)
+    return float(np.clip(np.quantile(needed, 0.8), 1.0, FACTOR_LIMITS[1]))
 
 
 def leaning_on(prior: Floats, factors: Floats, *, days: int) -> Floats:

@@ -104,7 +104,7 @@ Entries = st.lists(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(Entries)
 def test_what_was_known_equals_a_search_through_all_rows(entries: list[tuple[str, int, float, float]]) -> None:
     made = panel(rows(entries), days=16).vintages

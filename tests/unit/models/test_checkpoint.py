@@ -104,3 +104,13 @@ def test_a_half_written_file_is_ignored(checkpoint: Checkpoint, share: float) ->
         checkpoint.write([a_state(1)])
     content = checkpoint.content()
     assert checkpoint.states(content[: int(share * len(content))]) == []
+
+
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(share=st.floats(0, 1, exclude_max=True), flip=st.integers(1, 255))
+def test_a_file_with_a_damaged_byte_is_ignored(checkpoint: Checkpoint, share: float, flip: int) -> None:
+    if not checkpoint.path.exists():
+        checkpoint.write([a_state(1)])
+    content = bytearray(checkpoint.content())
+    content[int(share * len(content))] ^= flip
+    assert checkpoint.states(bytes(content)) == []

@@ -16,7 +16,7 @@ from gridcast.models.tensorflow.input_layers import (
     TemperatureHinges,
     WeekLevel,
 )
-from gridcast.models.tensorflow.quantile_layers import CalibratedQuantiles, QuantileGaps
+from gridcast.models.tensorflow.quantile_layers import CalibratedQuantiles, QuantileGaps, WiderWhereLacking
 
 NAN = float("nan")
 LEADS = 4
@@ -32,6 +32,7 @@ LAYERS = [
     pytest.param(ObservedShares(2), [(6, 2)], (3,), id="ObservedShares"),
     pytest.param(QuantileGaps(7), [(LEADS, 8)], (LEADS, 7), id="QuantileGaps"),
     pytest.param(CalibratedQuantiles(3, 6), [(LEADS, 7), (2,), (LEADS,), ()], (LEADS, 7), id="CalibratedQuantiles"),
+    pytest.param(WiderWhereLacking(3), [(LEADS, 7), (LEADS, 3)], (LEADS, 7), id="WiderWhereLacking"),
 ]
 
 

@@ -1,68 +1,27 @@
 """A tiny network from training to the exported artefact."""
 
-import functools
 import json
 import shutil
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
-import polars as pl
 import pytest
 import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
+from support.tiny_model import HOUR, LEADS, SERIES, SPEC, TRAINING, make_panel, some_inputs, trained
 
 from gridcast.domain.errors import GridcastError
 from gridcast.domain.quantiles import QUANTILE_LEVELS
-from gridcast.features.panel import Panel, panel_from_frames
 from gridcast.features.windows import Inputs, window_inputs
 from gridcast.models.tensorflow.artefact import read_manifest
 from gridcast.models.tensorflow.export import save, signature
 from gridcast.models.tensorflow.network import build_member, build_network, input_shapes
 from gridcast.models.tensorflow.serving import Forecaster
-from gridcast.models.tensorflow.spec import NetworkSize, NetworkSpec, TrainSpec
-from gridcast.models.tensorflow.train import Progress, TrainedModel, fit
-
-HOUR = timedelta(hours=1)
-SERIES = ("zone_a", "zone_b")
-LEADS = 6
-SPEC = NetworkSpec(LEADS, HOUR, NetworkSize(width=8, blocks=1, encoder_width=8, summary=4, horizon=2, embedding=2))
-TRAINING = TrainSpec(members=2, epochs=2, windows_per_epoch=128, batch_size=32, held_out_blocks=2, seed=5)
-
-
-@functools.cache
-def make_panel() -> Panel:
-    """Seventy days of two series with a daily and weekly shape; the second stands at zero for days on end."""
-    start = datetime(2024, 1, 1, tzinfo=UTC)
-    hours = np.arange(70 * 24)
-    times = pl.Series([start + HOUR * int(step) for step in hours], dtype=pl.Datetime("us", "UTC"))
-    rng = np.random.default_rng(2)
-    load = 100 + 20 * np.sin(hours * 2 * np.pi / 24) - 10 * (hours // 24 % 7 > 4) + rng.normal(0, 3, len(hours))
-    loads = {"zone_a": load, "zone_b": np.where(hours // 24 % 30 < 9, 0.0, load / 50)}
-    return panel_from_frames(
-        pl.concat(
-            pl.DataFrame({"series_id": [name] * len(hours), "valid_time": times, "load_mw": values})
-            for name, values in loads.items()
-        ),
-        weather=pl.DataFrame({"valid_time": times, "temperature_c": 10 + 8 * np.sin(hours / 50)}),
-        holidays=None,
-        time_zones=dict.fromkeys(SERIES, "Europe/London"),
-        interval=HOUR,
-        series_ids=SERIES,
-    )
-
-
-def train(*, told: list[Progress] | None = None) -> TrainedModel:
-    panel = make_panel()
-    on_progress = None if told is None else told.append
-    return fit(panel, train_until=len(panel.time), network_spec=SPEC, train_spec=TRAINING, on_progress=on_progress)
-
-
-@functools.cache
-def trained() -> TrainedModel:
-    return train()
+from gridcast.models.tensorflow.spec import NetworkSpec
+from gridcast.models.tensorflow.train import fit
 
 
 @pytest.fixture(scope="module")
@@ -70,11 +29,6 @@ def artefact(tmp_path_factory: pytest.TempPathFactory) -> Path:
     directory = tmp_path_factory.mktemp("models") / "model"
     save(trained(), directory, metadata={"data_fingerprint": "abc"})
     return directory
-
-
-def some_inputs(count: int = 9) -> Inputs:
-    origin = np.linspace(15 * 24, 69 * 24, count).astype(np.int32)
-    return window_inputs(make_panel(), series=np.arange(count) % 2, origin=origin, leads=LEADS)
 
 
 def random_inputs(seed: int, *, size: float, missing: float) -> Inputs:
@@ -91,16 +45,6 @@ def random_inputs(seed: int, *, size: float, missing: float) -> Inputs:
         else:
             inputs[name] = rng.integers(0, 3, (4, *shape)).astype(np.int32)
     return inputs
-
-
-def test_the_same_seed_gives_the_same_forecast_and_progress_is_told() -> None:
-    told: list[Progress] = []
-    again = train(told=told)
-    np.testing.assert_allclose(again.predict(some_inputs()), trained().predict(some_inputs()), rtol=1e-4)
-    done = [each.done for each in told]
-    assert done == sorted(done)
-    assert done[-1] == 1.0
-    assert told[-1].held_out_loss == again.losses[-1][-1].held_out
 
 
 def test_a_trained_model_keeps_its_facts() -> None:
@@ -210,17 +154,6 @@ def test_inputs_that_do_not_fit_the_model_are_refused(artefact: Path) -> None:
         forecaster.predict({name: values for name, values in inputs.items() if name != "weekday"})
     with pytest.raises(GridcastError, match=r"'temperature_c': shape .* expected shape \(window, 6, 5\)"):
         forecaster.predict({**inputs, "temperature_c": inputs["temperature_c"][:, :3]})
-
-
-def test_an_export_replaces_the_one_before_and_a_failed_one_leaves_it_alone(tmp_path: Path) -> None:
-    target = tmp_path / "model"
-    target.mkdir()
-    (target / "leftover").write_text("old")
-    save(trained(), target)
-    assert not (target / "leftover").exists()
-    (tmp_path / "file").write_text("")
-    with pytest.raises(GridcastError, match="cannot be written"):
-        save(trained(), tmp_path / "file" / "model")
 
 
 @pytest.mark.parametrize(("minutes", "leads"), [(5, 12), (15, 96), (30, 336)])

@@ -5,12 +5,14 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from gridcast.features.windows import DAYS_OF_HISTORY, Inputs, VisibleLoads, Windows
+from gridcast.features.windows import DAYS_OF_HISTORY, RECENT_DAYS, Inputs, VisibleLoads, Windows
 
 Ints = npt.NDArray[np.int32]
 
 KINDS = ("no weather", "weather beyond a lead", "newest readings", "older history", "who the series is")
 """What can be missing; every kind takes an equal share of the blinded windows."""
+LACKS = ("temperature", "readings of the last day", "a series known to the model")
+"""What forecasts are measured without, to know how much wider they have to be."""
 MOST_DAYS_WITHOUT_READINGS = 2
 FEWEST_DAYS_OF_HISTORY = 7
 
@@ -25,11 +27,17 @@ class Blinds(NamedTuple):
     is_unknown: npt.NDArray[np.bool_]
     """Whether the series counts as one never seen before."""
 
+    def of(self, windows: slice) -> "Blinds":
+        """Those of some of the windows."""
+        loads = VisibleLoads(self.loads.start[windows], self.loads.stop[windows])
+        return Blinds(loads, self.weather_leads[windows], self.is_unknown[windows])
+
 
 def draw_blinds(windows: Windows, *, share: float, leads: int, per_day: int, rng: np.random.Generator) -> Blinds:
     """Blinds for a `share` of the windows; the others see everything.
 
-    Newest readings are missing for up to two days, older history beyond 7 to 32 days, the weather from a lead on.
+    Newest readings are missing for up to two days, older history beyond 7 to 32 days, the weather from a lead on. A
+    series counts as new with 14 to 64 days of history.
     """
     count = len(windows.origin)
     kind = np.where(rng.random(count) < share, rng.integers(0, len(KINDS), count), -1)
@@ -38,7 +46,11 @@ def draw_blinds(windows: Windows, *, share: float, leads: int, per_day: int, rng
     known = rng.integers(0, leads, count)
     return Blinds(
         VisibleLoads(
-            np.where(kind == KINDS.index("older history"), windows.origin - history, 0).astype(np.int32),
+            np.select(
+                [kind == KINDS.index("older history"), kind == KINDS.index("who the series is")],
+                [windows.origin - history, windows.origin - 2 * history],
+                0,
+            ).astype(np.int32),
             np.where(kind == KINDS.index("newest readings"), windows.origin - gap, windows.origin).astype(np.int32),
         ),
         np.select(
@@ -46,6 +58,16 @@ def draw_blinds(windows: Windows, *, share: float, leads: int, per_day: int, rng
         ).astype(np.int32),
         kind == KINDS.index("who the series is"),
     )
+
+
+def blinds_without(windows: Windows, lack: str, *, leads: int, per_day: int) -> Blinds:
+    """Blinds that hide all of one of `LACKS`; a series unknown to the model has 14 days of history."""
+    everything = np.zeros_like(windows.origin)
+    is_unknown = lack == LACKS[2]
+    start = windows.origin - RECENT_DAYS * per_day if is_unknown else everything
+    stop = windows.origin - per_day if lack == LACKS[1] else windows.origin
+    known = np.full_like(windows.origin, -1 if lack == LACKS[0] else leads)
+    return Blinds(VisibleLoads(start, stop), known, np.full(len(windows.origin), is_unknown))
 
 
 def blinded(inputs: Inputs, blinds: Blinds) -> Inputs:

@@ -1,6 +1,6 @@
 """Conformal calibration: stretch the gaps between quantiles until held-out loads fall below them as often as said."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import timedelta
 from typing import NamedTuple
 
@@ -10,7 +10,7 @@ import numpy.typing as npt
 from gridcast.domain.day_parts import DAY_PARTS, day_part
 from gridcast.domain.lead_time import bucket_of_lead
 from gridcast.domain.quantiles import QUANTILE_LEVELS
-from gridcast.evaluation.conformal import conformal_factors, leaning_on, stretched
+from gridcast.evaluation.conformal import band_factor, conformal_factors, leaning_on, stretched
 
 Floats = npt.NDArray[np.floating]
 Ints = npt.NDArray[np.integer]
@@ -29,7 +29,7 @@ class HeldOut(NamedTuple):
     hour_of_day: Floats
     """(window, lead), local."""
     series: Ints
-    """(window,), rows of the panel."""
+    """(window,), rows of the panel; −1 for a series unknown to the model."""
     day: Ints
     """(window,), tells days of issue apart: errors within a day are no independent evidence."""
 
@@ -71,6 +71,11 @@ def calibrated(held_out: HeldOut, factors: GapFactors) -> Floats:
     at = np.arange(held_out.target_mw.shape[1])[np.newaxis, :]
     of_lead = factors.by_lead[at, day_part(held_out.hour_of_day)]
     return stretched(held_out.quantiles_mw, of_lead * factors.by_series[held_out.series + 1][:, np.newaxis])
+
+
+def lack_factors(lacking: Iterable[HeldOut], factors: GapFactors) -> list[float]:
+    """How much wider forecasts have to be that lack something, one for each set of them; see `LACKS`."""
+    return [band_factor(each.target_mw, calibrated(each, factors)) for each in lacking]
 
 
 def _buckets(leads: int, *, interval: timedelta) -> Iterator[Bools]:

@@ -1,9 +1,9 @@
 """How far a training run has come, kept in one file after every epoch, so that it can go on after an interruption."""
 
+import hashlib
 import io
 import json
 import os
-import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 Array = npt.NDArray[Any]
+
+DIGEST_BYTES = 32
 
 
 class MemberState(NamedTuple):
@@ -33,7 +35,7 @@ class Checkpoint:
     """A file with the state of every member begun so far.
 
     Attributes:
-        path: the file, .npz.
+        path: the file: a SHA-256 digest, then an .npz archive.
         identity: of data and settings; the state of another run is ignored.
     """
 
@@ -48,15 +50,18 @@ class Checkpoint:
             return b""
 
     def states(self, content: bytes) -> list[MemberState]:
-        """States of the members in order, the last one perhaps unfinished; none where nothing of this run was kept."""
-        try:
-            with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
-                facts = json.loads(str(arrays["facts"]))
-                if facts["identity"] != self.identity:
-                    return []
-                return [_member(arrays, number, losses) for number, losses in enumerate(facts["losses"])]
-        except (OSError, EOFError, ValueError, KeyError, TypeError, zipfile.BadZipFile):
+        """States of the members in order, the last one perhaps unfinished.
+
+        None where nothing of this run was kept, or not as it was written.
+        """
+        digest, archive = content[:DIGEST_BYTES], content[DIGEST_BYTES:]
+        if hashlib.sha256(archive).digest() != digest:
             return []
+        with np.load(io.BytesIO(archive), allow_pickle=False) as arrays:
+            facts = json.loads(str(arrays["facts"]))
+            if facts["identity"] != self.identity:
+                return []
+            return [_member(arrays, number, losses) for number, losses in enumerate(facts["losses"])]
 
     def write(self, members: Sequence[MemberState]) -> None:
         """Keep the states, whole or not at all."""
@@ -66,10 +71,13 @@ class Checkpoint:
             for name in ("variables", "optimizer", "best"):
                 for place, values in enumerate(getattr(member, name)):
                     arrays[f"{number}.{name}.{place:04d}"] = values
+        archive = io.BytesIO()
+        np.savez(archive, **arrays)  # type: ignore[arg-type]
+        content = archive.getvalue()
         self.path.parent.mkdir(parents=True, exist_ok=True)
         partial = self.path.with_suffix(".partial.npz")
         with partial.open("wb") as file:
-            np.savez(file, **arrays)  # type: ignore[arg-type]
+            file.write(hashlib.sha256(content).digest() + content)
             file.flush()
             os.fsync(file.fileno())
         partial.replace(self.path)

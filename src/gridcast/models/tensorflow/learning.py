@@ -13,7 +13,7 @@ import tensorflow as tf
 from gridcast.evaluation.conformal import conformal_factors, stretched
 from gridcast.features.panel import Panel
 from gridcast.features.windows import Inputs, Windows, intervals_per_day, window_inputs, window_targets
-from gridcast.models.tensorflow.blinds import blinded, draw_blinds
+from gridcast.models.tensorflow.blinds import Blinds, blinded, draw_blinds
 from gridcast.models.tensorflow.checkpoint import MemberState
 from gridcast.models.tensorflow.distributed import Team, over_all, share_of_all
 from gridcast.models.tensorflow.held_out import Split
@@ -63,13 +63,22 @@ def predict(network: keras.Model, inputs: Inputs) -> Floats:
     return np.concatenate(parts)
 
 
-def predict_windows(network: keras.Model, panel: Panel, windows: Windows, *, leads: int) -> Floats:
-    """Quantiles (window, lead, quantile), MW, of windows of a panel."""
+def predict_windows(
+    network: keras.Model, panel: Panel, windows: Windows, *, leads: int, blinds: Blinds | None = None
+) -> Floats:
+    """Quantiles (window, lead, quantile), MW, of windows of a panel, that see what `blinds` leave of it."""
     parts = []
     for first in range(0, len(windows.origin), PREDICTED_AT_ONCE):
         chunk = slice(first, first + PREDICTED_AT_ONCE)
-        inputs = window_inputs(panel, series=windows.series[chunk], origin=windows.origin[chunk], leads=leads)
-        parts.append(predict(network, inputs))
+        hidden = None if blinds is None else blinds.of(chunk)
+        inputs = window_inputs(
+            panel,
+            series=windows.series[chunk],
+            origin=windows.origin[chunk],
+            leads=leads,
+            visible=None if hidden is None else hidden.loads,
+        )
+        parts.append(predict(network, inputs if hidden is None else blinded(inputs, hidden)))
     return np.concatenate(parts)
 
 

@@ -18,7 +18,8 @@ from gridcast.models.tensorflow.input_layers import (
     TemperatureHinges,
     WeekLevel,
 )
-from gridcast.models.tensorflow.quantile_layers import CalibratedQuantiles, QuantileGaps
+from gridcast.models.tensorflow.missing import is_observed
+from gridcast.models.tensorflow.quantile_layers import CalibratedQuantiles, QuantileGaps, WiderWhereLacking
 from gridcast.models.tensorflow.spec import NetworkSpec
 
 KNOTS_BELOW_C = (12.0, 4.0)
@@ -57,7 +58,8 @@ def build_network(spec: NetworkSpec, *, series: int, members: Sequence[keras.Mod
     quantiles = CalibratedQuantiles(MEDIAN, series, name="calibrated")(
         mean, level_scale, inputs["hour_of_day"], inputs["series"]
     )
-    return keras.Model(inputs, quantiles, name="gridcast")
+    wider = WiderWhereLacking(MEDIAN, name="wider")(quantiles, _lacking(inputs, spec))
+    return keras.Model(inputs, wider, name="gridcast")
 
 
 def build_member(spec: NetworkSpec, *, series: int, name: str = "member") -> keras.Model:
@@ -135,11 +137,22 @@ def _terms(inputs: dict[str, Any], spec: NetworkSpec, *, level_scale: Any) -> di
     }
 
 
+def _lacking(inputs: dict[str, Any], spec: NetworkSpec) -> Any:
+    """(window, lead, lack): what share is missing of each of `LACKS`."""
+    last_day = is_observed(inputs["recent_load_mw"][:, -intervals_per_day(spec.interval) :])
+    temperature = 1.0 - is_observed(inputs["temperature_c"][..., 0])
+    readings = 1.0 - ops.mean(last_day, axis=1, keepdims=True)
+    unknown = ops.expand_dims(ops.cast(ops.equal(inputs["series"], 0), "float32"), 1)
+    return ops.stack([temperature, *(each + ops.zeros_like(temperature) for each in (readings, unknown))], axis=-1)
+
+
 def _lead_terms(inputs: dict[str, Any], spec: NetworkSpec, *, references: Any) -> Any:
+    """Where the temperature is unknown, those of the reference days are left out too: there is nothing to compare."""
     weather, then = (
         TemperatureHinges(KNOTS_BELOW_C, KNOTS_ABOVE_C, name=name)(inputs[f"{name}_c"])
         for name in ("temperature", "reference_temperature")
     )
+    then = then * ops.expand_dims(weather[..., -1:], 2)
     weekend = ops.cast(ops.stack([ops.equal(inputs["reference_weekday"], day) for day in (5, 6)], -1), "float32")
     calendar = CalendarTerms(name="calendar")(inputs["hour_of_day"], inputs["weekday"], inputs["day_of_year"])
     parts = [calendar, inputs["holiday"], weather, references, then, weekend, inputs["reference_holiday"]]

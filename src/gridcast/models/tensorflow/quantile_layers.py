@@ -6,6 +6,7 @@ import keras
 from keras import ops
 
 from gridcast.domain.day_parts import DAY_PARTS
+from gridcast.models.tensorflow.blinds import LACKS
 
 PACKAGE = "gridcast"
 
@@ -90,3 +91,34 @@ class CalibratedQuantiles(keras.layers.Layer):
     def get_config(self) -> dict[str, Any]:
         """Arguments of the constructor."""
         return {**super().get_config(), "lower": self.lower, "series": self.series}
+
+
+@keras.saving.register_keras_serializable(package=PACKAGE)
+class WiderWhereLacking(keras.layers.Layer):
+    """Quantiles drawn apart from the median where the inputs lack something.
+
+    Quantiles (window, lead, quantile) MW and the missing shares (window, lead, lack) of `LACKS` → (window, lead,
+    quantile) MW. Each lack has a factor, `factors` (lack,), that holds where all of it is missing.
+    """
+
+    def __init__(self, median: int, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.median = median
+
+    def build(self, *_: Any) -> None:
+        """Create the factors, one for a network that is not calibrated yet."""
+        self.factors = self.add_weight(name="factors", shape=(len(LACKS),), initializer="ones", trainable=False)
+
+    def calibrate(self, factors: Any) -> None:
+        """Take over factors, (lack,)."""
+        self.factors.assign(factors)
+
+    def call(self, quantiles: Any, lacking: Any) -> Any:
+        """Quantiles around the same median."""
+        factor = ops.prod(1.0 + lacking * (self.factors - 1.0), axis=-1, keepdims=True)
+        median = quantiles[..., self.median : self.median + 1]
+        return median + factor * (quantiles - median)
+
+    def get_config(self) -> dict[str, Any]:
+        """Arguments of the constructor."""
+        return {**super().get_config(), "median": self.median}

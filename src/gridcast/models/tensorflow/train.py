@@ -15,7 +15,8 @@ import tensorflow as tf
 from gridcast.evaluation.copula import lead_correlation
 from gridcast.features.panel import Panel
 from gridcast.features.windows import Inputs, Windows, intervals_per_day, window_targets
-from gridcast.models.tensorflow.calibration import HeldOut, calibrated, gap_factors
+from gridcast.models.tensorflow.blinds import LACKS, Blinds, blinds_without
+from gridcast.models.tensorflow.calibration import HeldOut, calibrated, gap_factors, lack_factors
 from gridcast.models.tensorflow.checkpoint import Checkpoint, MemberState
 from gridcast.models.tensorflow.cluster import Cluster
 from gridcast.models.tensorflow.distributed import Team
@@ -115,6 +116,8 @@ def fit(
     held_out = _joined([each.held_out for each in members])
     factors = gap_factors(held_out, interval=panel.interval, series=len(panel.series_ids))
     network.get_layer("calibrated").calibrate(*factors)
+    lacking = [_joined(parts) for parts in zip(*(each.lacking for each in members), strict=True)]
+    network.get_layer("wider").calibrate(lack_factors(lacking, factors))
     calibrated_mw = calibrated(held_out, factors)
     return TrainedModel(
         network=network,
@@ -139,6 +142,8 @@ class _Member(NamedTuple):
     losses: tuple[EpochLosses, ...]
     held_out: HeldOut
     """Its forecasts of what it has not learned from."""
+    lacking: tuple[HeldOut, ...]
+    """The same of a share of these windows each, without one of `LACKS`."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -174,8 +179,12 @@ class _Run:
             shared = member
             member, network = self._build(number)
             member.set_weights(shared.get_weights())
-        held_out = _held_out(network, self.panel, split.held_out, leads=self.network_spec.leads)
-        return _Member(member, tuple(losses), held_out)
+        leads = self.network_spec.leads
+        held_out = _held_out(network, self.panel, split.held_out, leads=leads)
+        lacking = tuple(
+            _without(network, self.panel, split.held_out, number, leads=leads) for number in range(len(LACKS))
+        )
+        return _Member(member, tuple(losses), held_out, lacking)
 
     def _build(self, number: int) -> tuple[keras.Model, keras.Model]:
         """An untrained member, and the network of it alone."""
@@ -195,11 +204,21 @@ class _Run:
             self.checkpoint.write(kept)
 
 
-def _held_out(network: keras.Model, panel: Panel, windows: Windows, *, leads: int) -> HeldOut:
+def _without(network: keras.Model, panel: Panel, windows: Windows, number: int, *, leads: int) -> HeldOut:
+    """Forecasts of every third window or so, without one of `LACKS`."""
+    some = Windows(windows.series[number :: len(LACKS)], windows.origin[number :: len(LACKS)])
+    blinds = blinds_without(some, LACKS[number], leads=leads, per_day=intervals_per_day(panel.interval))
+    held_out = _held_out(network, panel, some, leads=leads, blinds=blinds)
+    return held_out._replace(series=np.where(blinds.is_unknown, -1, held_out.series))
+
+
+def _held_out(
+    network: keras.Model, panel: Panel, windows: Windows, *, leads: int, blinds: Blinds | None = None
+) -> HeldOut:
     valid = windows.origin[:, np.newaxis] + np.arange(leads)
     return HeldOut(
         target_mw=window_targets(panel, series=windows.series, origin=windows.origin, leads=leads),
-        quantiles_mw=predict_windows(network, panel, windows, leads=leads),
+        quantiles_mw=predict_windows(network, panel, windows, leads=leads, blinds=blinds),
         hour_of_day=panel.calendar.hour_of_day[panel.zone_of_series[windows.series][:, np.newaxis], valid],
         series=windows.series,
         day=windows.origin // intervals_per_day(panel.interval),
