@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -19,8 +20,10 @@ from benchmarks.accuracy import nixtla, trees
 from benchmarks.accuracy.tasks import HOUR, LEADS, Task, sample_slice, victoria
 from gridcast.domain.quantiles import QUANTILE_LEVELS
 from gridcast.features.windows import RECENT_DAYS
+from gridcast.models.tensorflow.serving import Forecaster
 from gridcast.models.tensorflow.spec import NetworkSpec, TrainSpec
 from gridcast.settings.model import ModelSettings
+from gridcast.workflows.backtest import model_quantiles
 from gridcast.workflows.baselines import fit_linear_baselines, fit_naive, naive_forecast
 
 Floats = npt.NDArray[np.floating]
@@ -82,21 +85,26 @@ def contestants(*, quick: bool) -> dict[str, Contestant]:
     }
 
 
-def _train(task: Task, *, quick: bool) -> Any:
+def _train(task: Task, *, quick: bool) -> Forecaster:
+    """The exported model, as it is served."""
+    from gridcast.models.tensorflow.export import save
     from gridcast.models.tensorflow.train import fit
 
     defaults = ModelSettings()
-    return fit(
+    trained = fit(
         task.panel,
         train_until=task.train_until,
         network_spec=NetworkSpec(LEADS, HOUR, defaults.network),
         train_spec=TrainSpec(members=1, epochs=1, windows_per_epoch=1024) if quick else defaults.training,
     )
+    with TemporaryDirectory() as folder:
+        save(trained, Path(folder) / "model")
+        return Forecaster.load(Path(folder) / "model")
 
 
-def _ask(trained: Any, task: Task) -> Floats:
-    quantiles: Floats = trained.predict(task.inputs(task.origins))
-    return quantiles
+def _ask(forecaster: Forecaster, task: Task) -> Floats:
+    """As in service, bands follow how earlier forecasts did."""
+    return model_quantiles(forecaster, task.panel, series=np.zeros_like(task.origins), origin=task.origins)
 
 
 def _grow(task: Task, *, rounds: int, every: int) -> Any:

@@ -28,7 +28,7 @@ class StreamSettings(BaseModel):
 
     model_config = STRICT
 
-    warm_start_days: int = Field(default=60, ge=45, le=400)
+    warm_start_days: int = Field(default=120, ge=45, le=400)
 
 
 class PipelineSettings(BaseModel):

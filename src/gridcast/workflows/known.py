@@ -14,7 +14,7 @@ from gridcast.features.windows import DAYS_OF_HISTORY
 from gridcast.models.tensorflow.serving import Forecaster
 from gridcast.workflows.processed import Processed
 
-EVIDENCE_DAYS = 28
+EVIDENCE_DAYS = 84
 """Of past forecasts that bands rest on, see `refresh`."""
 DAYS_KNOWN = DAYS_OF_HISTORY + EVIDENCE_DAYS + 1
 """Days before an issue time that are looked at at most: the history of the oldest past forecast."""

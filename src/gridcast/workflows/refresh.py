@@ -1,7 +1,7 @@
 """How a model's bands did in the past weeks, and how far they are stretched for it: no training, no state to keep.
 
-Once a day (UTC) the model forecasts the past four weeks again from what was known then, and its bands are stretched so
-that they would have held what was said. Batch, stream and backtest come to the same factors.
+Once a day (UTC) the model forecasts the past twelve weeks again from what was known then, and its bands are stretched
+so that they would have held what was said. Batch, stream and backtest come to the same factors.
 """
 
 from collections.abc import Iterator
