@@ -112,7 +112,8 @@ def test_learning_from_weather_as_issued_without_any_is_refused(plant: Plant, tm
         train(lacking, plant.registry, tmp_path, weather=AS_ISSUED)
 
 
-def test_scores_with_observed_and_with_forecast_weather_are_kept_apart(plant: Plant) -> None:
+def test_scores_with_observed_and_with_forecast_weather_are_kept_apart(plant: Plant, tmp_path: Path) -> None:
+    plant = replace(plant, kept=tmp_path)
     ex_ante, first_reused = plant.judge(WeatherKnown.AS_ISSUED).judge(plant.model)
     again, reused = plant.judge(WeatherKnown.AS_ISSUED).judge(plant.model)
     ex_post, other_reused = plant.judge(WeatherKnown.OBSERVED).judge(plant.model)

@@ -49,6 +49,14 @@ def test_members_share_the_blocks_out_and_together_learn_from_everything() -> No
     assert len(set.union(*(set(part.training.origin.tolist()) for part in parts))) == (300 - 14) * 24 - LEADS + 1
 
 
+def test_a_block_in_a_hole_of_the_history_leaves_no_member_without_any() -> None:
+    panel = make_panel(days=300)
+    newest = held_out_blocks(panel, train_until=300 * 24, leads=LEADS, blocks=3)[0]
+    panel.load_mw[:, newest.start - 24 : newest.end] = np.nan
+    splits = split_windows(panel, train_until=300 * 24, leads=LEADS, blocks=3, members=3, held_out_every=7)
+    assert all(len(split.held_out.origin) and len(split.training.origin) for split in splits)
+
+
 def test_held_out_blocks_are_spread_over_the_past_year_and_end_with_the_newest_days() -> None:
     blocks = held_out_blocks(make_panel(days=800), train_until=800 * 24, leads=LEADS, blocks=8)
     assert len(blocks) == 8

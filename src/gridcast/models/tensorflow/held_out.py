@@ -54,31 +54,32 @@ def split_windows(
     Raises:
         GridcastError: the history is too short to learn from.
     """
-    held = held_out_blocks(panel, train_until=train_until, leads=leads, blocks=blocks)
     usable = usable_windows(panel, leads=leads, stop=train_until)
-    most = MOST_HELD_OUT // members
-    return tuple(
-        _split(panel, usable, held[member % len(held) :: members], leads=leads, every=held_out_every, most=most)
-        for member in range(members)
-    )
-
-
-def _split(panel: Panel, usable: Windows, held: Sequence[Block], *, leads: int, every: int, most: int) -> Split:
-    inside = np.zeros(len(usable.origin), dtype=np.bool_)
-    parts = []
-    for block in held:
-        inside |= (usable.origin > block.start - leads) & (usable.origin < block.end)
-        parts.append(usable_windows(panel, leads=leads, start=block.start, stop=block.end, every=every))
-    series, origin = (np.concatenate(each) for each in zip(*parts, strict=True))
-    kept = np.unique(np.linspace(0, len(origin) - 1, min(len(origin), most)).astype(np.int64))
-    split = Split(Windows(usable.series[~inside], usable.origin[~inside]), Windows(series[kept], origin[kept]))
-    if not len(split.training.origin) or not len(split.held_out.origin):
+    held = [
+        (block, usable_windows(panel, leads=leads, start=block.start, stop=block.end, every=held_out_every))
+        for block in held_out_blocks(panel, train_until=train_until, leads=leads, blocks=blocks)
+    ]
+    held = [(block, windows) for block, windows in held if len(windows.origin)]
+    splits = [
+        _split(usable, held[member % len(held) :: members], leads=leads, most=MOST_HELD_OUT // members)
+        for member in range(members if held else 0)
+    ]
+    if not splits or not all(len(split.training.origin) for split in splits):
         raise GridcastError(
-            f"of the history before the end of training, {len(split.training.origin)} windows are complete enough to "
-            f"learn from and {len(split.held_out.origin)} to calibrate on; expected both. Give it a longer history, or "
-            "loads with fewer holes."
+            f"of the {_days(panel, train_until)} of history before the end of training, {len(usable.origin)} windows "
+            f"are complete enough to learn from, in {len(held)} of the blocks to calibrate on; expected some of both. Give "
+            "it a longer history, or loads with fewer holes."
         )
-    return split
+    return tuple(splits)
+
+
+def _split(usable: Windows, held: Sequence[tuple[Block, Windows]], *, leads: int, most: int) -> Split:
+    inside = np.zeros(len(usable.origin), dtype=np.bool_)
+    for block, _ in held:
+        inside |= (usable.origin > block.start - leads) & (usable.origin < block.end)
+    series, origin = (np.concatenate(each) for each in zip(*(windows for _, windows in held), strict=True))
+    kept = np.unique(np.linspace(0, len(origin) - 1, min(len(origin), most)).astype(np.int64))
+    return Split(Windows(usable.series[~inside], usable.origin[~inside]), Windows(series[kept], origin[kept]))
 
 
 def held_out_blocks(panel: Panel, *, train_until: int, leads: int, blocks: int) -> tuple[Block, ...]:
