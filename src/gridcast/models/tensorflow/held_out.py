@@ -67,8 +67,8 @@ def split_windows(
     if not splits or not all(len(split.training.origin) for split in splits):
         raise GridcastError(
             f"of the {_days(panel, train_until)} of history before the end of training, {len(usable.origin)} windows "
-            f"are complete enough to learn from, in {len(held)} of the blocks to calibrate on; expected some of both. Give "
-            "it a longer history, or loads with fewer holes."
+            f"are complete enough to learn from, in {len(held)} of the blocks to calibrate on; expected some of both. "
+            "Give it a longer history, or loads with fewer holes."
         )
     return tuple(splits)
 
