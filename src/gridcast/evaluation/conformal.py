@@ -7,6 +7,8 @@ from gridcast.domain.quantiles import MEDIAN, QUANTILE_LEVELS
 
 Floats = npt.NDArray[np.floating]
 
+GAPS = len(QUANTILE_LEVELS) - 1
+"""Between neighbouring quantiles."""
 FACTOR_LIMITS = (0.2, 5.0)
 BAND_80 = (QUANTILE_LEVELS.index(0.10), QUANTILE_LEVELS.index(0.90))
 DAYS_OF_TRUST = 30
@@ -23,7 +25,7 @@ def conformal_factors(actual_mw: Floats, quantiles_mw: Floats) -> Floats:
     """
     observed = np.isfinite(actual_mw)
     if not observed.any():
-        return np.ones(len(QUANTILE_LEVELS) - 1)
+        return np.ones(GAPS)
     actual, quantiles = actual_mw[observed], quantiles_mw[observed]
     below = _side(-actual, -quantiles[:, MEDIAN::-1], levels=[1.0 - level for level in QUANTILE_LEVELS[MEDIAN::-1]])
     above = _side(actual, quantiles[:, MEDIAN:], levels=QUANTILE_LEVELS[MEDIAN:])

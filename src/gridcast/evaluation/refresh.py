@@ -5,13 +5,10 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from gridcast.domain.quantiles import QUANTILE_LEVELS
-from gridcast.evaluation.conformal import conformal_factors, leaning_on
+from gridcast.evaluation.conformal import GAPS, conformal_factors, leaning_on
 
 Floats = npt.NDArray[np.floating]
 Ints = npt.NDArray[np.integer]
-
-GAPS = len(QUANTILE_LEVELS) - 1
 
 
 class Evidence(NamedTuple):

@@ -42,14 +42,11 @@ def reading_alone(directory: Path, *, source: str) -> Iterator[None]:
         GridcastError: the folder cannot be written to.
         SourceInUseError: another process does.
     """
-    with _opened(directory, source) as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise SourceInUseError(
-                f"source {source!r}: another process reads it; expected one at a time for each source of a data "
-                'folder. Let it end or stop it (it may be a "gridcast listen"), or choose other sources with --source.'
-            ) from error
+    taken = SourceInUseError(
+        f"source {source!r}: another process reads it; expected one at a time for each source of a data "
+        'folder. Let it end or stop it (it may be a "gridcast listen"), or choose other sources with --source.'
+    )
+    with _alone(directory, source, taken=taken):
         yield
 
 
@@ -60,14 +57,22 @@ def tuning_alone(directory: Path) -> Iterator[None]:
     Raises:
         GridcastError: another process does, or the folder cannot be written to.
     """
-    with _opened(directory, "tuning") as lock:
+    taken = GridcastError(
+        f"{directory}: another process tunes here; expected one at a time. Let it end, or stop it: the trials it has "
+        "made are kept."
+    )
+    with _alone(directory, "tuning", taken=taken):
+        yield
+
+
+@contextlib.contextmanager
+def _alone(directory: Path, name: str, *, taken: GridcastError) -> Iterator[None]:
+    """Hold a lock that no other process may hold, or raise `taken` at once."""
+    with _opened(directory, name) as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            raise GridcastError(
-                f"{directory}: another process tunes here; expected one at a time. Let it end, or stop it: the trials "
-                "it has made are kept."
-            ) from error
+            raise taken from error
         yield
 
 

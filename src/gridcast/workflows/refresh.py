@@ -12,13 +12,13 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from gridcast.domain.lead_time import bucket_of_lead
 from gridcast.domain.quantiles import QUANTILE_LEVELS
 from gridcast.evaluation.conformal import stretched
 from gridcast.evaluation.refresh import Evidence, refreshed_factors
 from gridcast.features.panel import Panel
 from gridcast.features.weather_grid import are_forecasts
 from gridcast.models.tensorflow.serving import Forecaster
+from gridcast.workflows.baselines import lead_buckets
 from gridcast.workflows.known import DAYS_KNOWN, EVIDENCE_DAYS, Known, known_panel
 
 Floats = npt.NDArray[np.floating]
@@ -95,8 +95,7 @@ def evidence_of(forecaster: Forecaster, panel: Panel, *, start: datetime, end: d
 
 def refresh_of(evidence: Evidence, panel: Panel, *, issue_time: datetime) -> Refresh:
     """What evidence known at `refresh_time` says of the bands of a forecast."""
-    lead = range(evidence.actual_mw.shape[-1])
-    labels = [bucket_of_lead(each * panel.interval).label for each in lead]
+    labels = lead_buckets(evidence.actual_mw.shape[-1], interval=panel.interval)
     bucket = np.unique(labels, return_inverse=True)[1]
     at = (refresh_time(issue_time) - panel.moment(0)) // panel.interval
     lately = evidence.before(at, back=EVIDENCE // panel.interval)

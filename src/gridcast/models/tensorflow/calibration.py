@@ -9,14 +9,11 @@ import numpy.typing as npt
 
 from gridcast.domain.day_parts import DAY_PARTS, day_part
 from gridcast.domain.lead_time import bucket_of_lead
-from gridcast.domain.quantiles import QUANTILE_LEVELS
-from gridcast.evaluation.conformal import band_factor, conformal_factors, leaning_on, stretched
+from gridcast.evaluation.conformal import GAPS, band_factor, conformal_factors, leaning_on, stretched
 
 Floats = npt.NDArray[np.floating]
 Ints = npt.NDArray[np.integer]
 Bools = npt.NDArray[np.bool_]
-
-GAPS = len(QUANTILE_LEVELS) - 1
 
 
 class HeldOut(NamedTuple):
