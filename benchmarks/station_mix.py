@@ -15,15 +15,15 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from benchmarks.accuracy.tasks import sample_with_system
 from gridcast.evaluation.metrics import pinball
 from gridcast.features.block_means import LEVEL_DAYS, BlockMeans, block_means
-from gridcast.features.panel import Panel, panel_from_frames
+from gridcast.features.panel import Panel
 from gridcast.features.quick_regression import quick_regression
 from gridcast.features.station_choice import learn_station_mix
 from gridcast.features.station_mix import StationMix, plain_mix
 from gridcast.features.station_reports import reports_on
 from gridcast.features.windows import intervals_per_day, window_targets
-from gridcast.ingestion.sample import INTERVAL, TIME_ZONE, read_sample
 from gridcast.workflows.baselines import fit_linear_baselines
 
 Floats = npt.NDArray[np.float64]
@@ -33,12 +33,11 @@ EARLIER = tuple(timedelta(weeks=26) * halves for halves in range(4))
 """How long before the end of the sample each judged period ends."""
 LEADS = 48
 TARGET = 1.0
-SYSTEM = "system"
 
 
 def main() -> None:
     """Print a table by series of the newest period, the ratios of all periods, and the JSON line."""
-    panel, weather = _sample()
+    panel, weather = sample_with_system()
     periods = [_period(panel, weather, stop=len(panel.time) - each // panel.interval) for each in EARLIER]
     newest = periods[0]
     with pl.Config(
@@ -71,22 +70,6 @@ _SHOWN = (
     "judged_until",
     *(f"{error}_{figure}" for error in ("quick", "linear") for figure in ("ratio", "series_better", "worst_series")),
 )
-
-
-def _sample() -> tuple[Panel, pl.DataFrame]:
-    sample = read_sample()
-    total = sample.readings.group_by("valid_time").agg(pl.col("load_mw").sum(), pl.col("available_at").max())
-    system = total.with_columns(pl.lit(SYSTEM).alias("series_id")).select(sample.readings.columns)
-    ids = [*sample.readings["series_id"].unique().sort(), SYSTEM]
-    panel = panel_from_frames(
-        pl.concat([sample.readings, system]),
-        weather=sample.weather,
-        holidays=sample.holidays,
-        time_zones=dict.fromkeys(ids, TIME_ZONE),
-        interval=INTERVAL,
-        series_ids=ids,
-    )
-    return panel, sample.weather
 
 
 def _period(panel: Panel, weather: pl.DataFrame, *, stop: int) -> dict[str, Any]:

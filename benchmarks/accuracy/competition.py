@@ -14,8 +14,9 @@ import numpy.typing as npt
 import polars as pl
 
 from benchmarks.accuracy.daily import absent
+from benchmarks.accuracy.tasks import SYSTEM
 from benchmarks.accuracy.week_contestants import learners
-from benchmarks.accuracy.weeks import BACKCAST, FORECAST, LEADS, SYSTEM
+from benchmarks.accuracy.weeks import BACKCAST, FORECAST, LEADS
 from gridcast.ingestion.sample import INTERVAL, read_withheld
 
 Row = dict[str, Any]

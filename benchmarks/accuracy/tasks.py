@@ -21,6 +21,7 @@ Floats = npt.NDArray[np.float64]
 LEADS = 48
 HOUR = timedelta(hours=1)
 MELBOURNE = "Australia/Melbourne"
+SYSTEM = "system"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -75,6 +76,24 @@ def sample_panel(*, zones: int = 20, until: datetime | None = None, learn_until:
     reports = reports_on(sample.weather, time=panel.time, interval=INTERVAL)
     mix = learn_station_mix(panel, reports, until=len(panel.time) if learn_until is None else learn_until)
     return panel.with_weather(sample.weather, station_mix=mix)
+
+
+def sample_with_system(*, until: datetime | None = None) -> tuple[Panel, pl.DataFrame]:
+    """All zones of the sample and their sum up to `until`, their stations not mixed yet, and the weather."""
+    sample = read_sample()
+    total = sample.readings.group_by("valid_time").agg(pl.col("load_mw").sum(), pl.col("available_at").max())
+    system = total.with_columns(pl.lit(SYSTEM).alias("series_id")).select(sample.readings.columns)
+    ids = [*sample.readings["series_id"].unique().sort(), SYSTEM]
+    panel = panel_from_frames(
+        pl.concat([sample.readings, system]),
+        weather=sample.weather,
+        holidays=sample.holidays,
+        time_zones=dict.fromkeys(ids, TIME_ZONE),
+        interval=INTERVAL,
+        series_ids=ids,
+        until=until,
+    )
+    return panel, sample.weather
 
 
 def sample_slice(*, days: int) -> Task:

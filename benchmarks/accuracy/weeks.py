@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import polars as pl
 
+from benchmarks.accuracy.tasks import sample_with_system
 from gridcast.features.day_calendar import DayCalendar
-from gridcast.features.panel import Panel, panel_from_frames
+from gridcast.features.panel import Panel
 from gridcast.features.station_choice import learn_station_mix
 from gridcast.features.station_reports import reports_on
-from gridcast.ingestion.sample import INTERVAL, TIME_ZONE, read_sample
+from gridcast.ingestion.sample import INTERVAL
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int32]
@@ -23,7 +23,6 @@ Learn = Callable[[Panel, int], Ask]
 """From a panel and the end of what may be learned to what can be asked."""
 
 LEADS = 168
-SYSTEM = "system"
 BACKCAST = tuple(
     datetime(*day, 5, tzinfo=UTC)
     for day in (
@@ -64,22 +63,10 @@ class Weeks:
 
 def read_weeks() -> Weeks:
     """The competition as its participants had it, with the station mix that gridcast learns by default."""
-    sample = read_sample()
-    total = sample.readings.group_by("valid_time").agg(pl.col("load_mw").sum(), pl.col("available_at").max())
-    system = total.with_columns(pl.lit(SYSTEM).alias("series_id")).select(sample.readings.columns)
-    ids = [*sample.readings["series_id"].unique().sort(), SYSTEM]
-    panel = panel_from_frames(
-        pl.concat([sample.readings, system]),
-        weather=sample.weather,
-        holidays=sample.holidays,
-        time_zones=dict.fromkeys(ids, TIME_ZONE),
-        interval=INTERVAL,
-        series_ids=ids,
-        until=FORECAST + LEADS * INTERVAL,
-    )
+    panel, weather = sample_with_system(until=FORECAST + LEADS * INTERVAL)
     until = int(np.isfinite(panel.load_mw).any(axis=0).nonzero()[0][-1]) + 1
-    mix = learn_station_mix(panel, reports_on(sample.weather, time=panel.time, interval=INTERVAL), until=until)
-    mixed = panel.with_weather(sample.weather, station_mix=mix)
+    mix = learn_station_mix(panel, reports_on(weather, time=panel.time, interval=INTERVAL), until=until)
+    mixed = panel.with_weather(weather, station_mix=mix)
     withheld = np.array([panel.index_of(each) for each in BACKCAST], dtype=np.int32)
     return Weeks(mixed, mirror(mixed, until=until), until, withheld, panel.index_of(FORECAST))
 
