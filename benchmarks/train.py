@@ -168,14 +168,9 @@ def copies(series: int) -> Panel:
     panel = sample_panel(until=SHORT_END)
     source = np.arange(series) % len(panel.series_ids)
     size = np.random.default_rng(0).uniform(0.01, 10, series).astype(np.float32)
-    return replace(
-        panel,
-        series_ids=tuple(f"meter_{number:05d}" for number in range(series)),
-        load_mw=panel.load_mw[source] * size[:, np.newaxis],
-        known_from=panel.known_from[source],
-        zone_of_series=panel.zone_of_series[source],
-        mix_of_series=panel.mix_of_series[source],
-    )
+    taken = panel.take(source)
+    ids = tuple(f"meter_{number:05d}" for number in range(series))
+    return replace(taken, series_ids=ids, load_mw=taken.load_mw * size[:, np.newaxis])
 
 
 if __name__ == "__main__":

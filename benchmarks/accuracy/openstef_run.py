@@ -1,6 +1,7 @@
 """OpenSTEF needs a newer Python than gridcast's oldest: uv makes it an environment of its own, where it can."""
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -17,6 +18,8 @@ from gridcast.domain.quantiles import QUANTILE_LEVELS
 OPENSTEF = "openstef"
 PACKAGES = ("openstef==4.7.*", "lightgbm>=4.6")
 PYTHON = ">=3.12,<3.14"
+INSTALLED = "versions/3.1[23].*/bin/python"
+"""Below the folder where pyenv, if it is there, keeps interpreters that uv does not look for."""
 PREPARATION = timedelta(minutes=5)
 """How long making the environment may take."""
 PLACE = {"country": "AU", "coordinate": {"latitude": -37.8, "longitude": 145.0}}
@@ -27,7 +30,7 @@ def run_openstef(task: Task, folder: Path) -> dict[str, Any]:
     uv = _uv()
     if uv is None:
         return {"skipped": "uv is not installed"}
-    python = [uv, "run", "--quiet", "--no-project", "--python", PYTHON]
+    python = [uv, "run", "--quiet", "--no-project", "--python", _interpreter()]
     python += [part for package in PACKAGES for part in ("--with", package)]
     try:
         subprocess.run(
@@ -45,6 +48,12 @@ def run_openstef(task: Task, folder: Path) -> dict[str, Any]:
     (folder / "quantiles.npy").rename(folder / f"{OPENSTEF}.npy")
     figures = json.loads((folder / "figures.json").read_text(encoding="utf-8"))
     return {name: round(value, 1) for name, value in figures.items()}
+
+
+def _interpreter() -> str:
+    """A fitting one that is here already, else what uv is to look for or download."""
+    root = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"))
+    return str(max(root.glob(INSTALLED), default=PYTHON))
 
 
 def _uv() -> str | None:

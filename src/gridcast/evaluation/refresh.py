@@ -24,6 +24,10 @@ class Evidence(NamedTuple):
     """(series, origin, lead), first position at which each load was known."""
     quantiles_mw: Floats
     """(series, origin, lead, quantile)."""
+    cold: npt.NDArray[np.int64]
+    """(cold,), rows of the series that the model has never seen."""
+    as_kin_mw: Floats
+    """(kin, cold, origin, lead), medians of these when forecast as series the model knows, see `kin`."""
 
     def before(self, position: int, *, back: int) -> "Evidence":
         """What was known at a position of the forecasts issued at most `back` intervals before it."""
@@ -35,6 +39,8 @@ class Evidence(NamedTuple):
             np.where(known, self.actual_mw[:, lately], np.nan),
             self.known_from[:, lately],
             self.quantiles_mw[:, lately],
+            self.cold,
+            self.as_kin_mw[:, :, lately],
         )
 
 

@@ -76,12 +76,17 @@ class Panel:
         """Exclusive end of the grid, UTC."""
         return self.moment(len(self.time))
 
-    @property
-    def zone_of_mix(self) -> Ints:
-        """(mix,) row of each mix in `calendar`: that of the first series that uses it."""
-        _, first = np.unique(self.mix_of_series, return_index=True)
-        zones: Ints = self.zone_of_series[first]
-        return zones
+    def take(self, series: npt.ArrayLike) -> "Panel":
+        """The panel of some of its rows, in this order."""
+        rows = np.asarray(series, dtype=np.int32)
+        return replace(
+            self,
+            series_ids=tuple(self.series_ids[row] for row in rows),
+            load_mw=self.load_mw[rows],
+            known_from=self.known_from[rows],
+            zone_of_series=self.zone_of_series[rows],
+            mix_of_series=self.mix_of_series[rows],
+        )
 
     def with_temperature(self, temperature_c: Floats) -> "Panel":
         """The same panel with other temperatures (mix, time)."""

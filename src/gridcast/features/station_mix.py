@@ -63,13 +63,17 @@ class StationMix:
 
     def of(self, series_id: str) -> Mapping[str, float]:
         """The weights for a series: station id → weight."""
-        return self.mixes[self.of_series.get(series_id, 0)]
+        return self.mixes[self.row_of(series_id)]
+
+    def row_of(self, series_id: str) -> int:
+        """Position of the mix of a series."""
+        return self.of_series.get(series_id, 0)
 
     def weights(self, *, series_ids: Sequence[str], station_ids: Sequence[str]) -> MixWeights:
-        """The mixes these series use, over these stations."""
-        used, rows = np.unique([self.of_series.get(each, 0) for each in series_ids], return_inverse=True)
-        weights = [[self.mixes[mix].get(station, 0.0) for station in station_ids] for mix in used]
-        return MixWeights(rows.astype(np.int32), np.array(weights, dtype=np.float64).reshape(len(used), -1))
+        """All mixes, over these stations, and which of them each of these series uses."""
+        rows = np.array([self.row_of(each) for each in series_ids], dtype=np.int32)
+        weights = [[mix.get(station, 0.0) for station in station_ids] for mix in self.mixes]
+        return MixWeights(rows, np.array(weights, dtype=np.float64).reshape(len(self.mixes), -1))
 
     def to_facts(self) -> dict[str, Any]:
         """What JSON can carry; see `from_facts`."""

@@ -13,6 +13,7 @@ import numpy.typing as npt
 import polars as pl
 
 from gridcast.domain.errors import GridcastError
+from gridcast.domain.quantiles import QUANTILE_LEVELS
 from gridcast.evaluation.folds import daily_origins
 from gridcast.evaluation.scorecard import headline
 from gridcast.evaluation.scored import LINEAR, MODEL, NAIVE
@@ -209,17 +210,17 @@ def model_quantiles(
 ) -> npt.NDArray[np.floating]:
     """What a model says of all windows of a judgement, (window, lead, quantile), MW; every judgement comes here.
 
-    As in service, the bands of each origin are stretched by how the forecasts of the weeks before did. `known` holds
-    the loads with the positions they became known at; window i is row `series[i]`, issued at `origin[i]`.
+    As in service, the forecasts of each origin are adapted by how those of the weeks before did. `known` holds the
+    loads with the positions they became known at; window i is row `series[i]`, issued at `origin[i]`.
     """
     first, last = (known.moment(int(each)) for each in (origin.min(), origin.max()))
     evidence = evidence_of(forecaster, known, start=refresh_time(first) - EVIDENCE, end=refresh_time(last))
-    quantiles = forecaster.forecast(known, series=series, origin=origin).astype(np.float64)
+    quantiles = np.empty((len(series), forecaster.leads, len(QUANTILE_LEVELS)))
     of_day = np.array([refresh_time(known.moment(int(each))) for each in origin])
     for day in np.unique(of_day):
         windows = of_day == day
         refresh = refresh_of(evidence, known, issue_time=day)
-        quantiles[windows] = refresh.apply(quantiles[windows], series=series[windows])
+        quantiles[windows] = refresh.forecast(forecaster, known, series=series[windows], origin=origin[windows])
     return quantiles
 
 

@@ -24,7 +24,7 @@ def issue_forecast(
 ) -> pl.DataFrame:
     """Forecasts (`FORECASTS`, layer model) of every series of the hierarchy, from `issue_time` over its horizon.
 
-    Bands are stretched by `refresh`, if there is one.
+    They are adapted by `refresh`, if there is one.
 
     A series the model has never seen, with few readings or without the newest, and intervals whose weather is unknown
     or comes from less than half of the series' station mix, still get a forecast, a wider one; their rows say so in
@@ -35,9 +35,13 @@ def issue_forecast(
     """
     panel, origin = known_panel(forecaster, known, issue_time=issue_time)
     series = np.arange(len(panel.series_ids))
-    quantiles = forecaster.forecast(panel, series=series, origin=np.full(len(series), origin))
+    origins = np.full(len(series), origin)
+    if refresh is None:
+        quantiles: npt.NDArray[np.floating] = forecaster.forecast(panel, series=series, origin=origins)
+    else:
+        quantiles = refresh.forecast(forecaster, panel, series=series, origin=origins)
     frame = forecast_frame(
-        quantiles if refresh is None else refresh.apply(quantiles, series=series),
+        quantiles,
         series_ids=panel.series_ids,
         issue_times=[issue_time] * len(series),
         interval=forecaster.interval,

@@ -21,6 +21,8 @@ def evidence(*, days: int = 60, leads: int = 8) -> Evidence:
         actual_mw=noise,
         known_from=np.broadcast_to(valid + 1, noise.shape),
         quantiles_mw=np.broadcast_to(EXACT, (*noise.shape, len(EXACT))),
+        cold=np.zeros(0, dtype=np.int64),
+        as_kin_mw=np.zeros((1, 0, days, leads)),
     )
 
 

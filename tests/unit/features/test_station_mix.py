@@ -20,10 +20,10 @@ def test_a_series_without_a_mix_of_its_own_gets_the_first() -> None:
     assert MIX.of("somebody") == {"a": 0.5, "b": 0.5, "c": 0.0}
 
 
-def test_series_that_mix_alike_share_a_row_and_unused_mixes_have_none() -> None:
+def test_series_that_mix_alike_share_a_row() -> None:
     rows = MIX.weights(series_ids=["zone_1", "new", "newer"], station_ids=["a", "b", "c", "unheard_of"])
     assert rows.mix_of_series.tolist() == [1, 0, 0]
-    np.testing.assert_array_equal(rows.weights, [[0.5, 0.5, 0, 0], [0.2, 0, 0.8, 0]])
+    np.testing.assert_array_equal(rows.weights, [[0.5, 0.5, 0, 0], [0.2, 0, 0.8, 0], [1, 0, 0, 0]])
 
 
 def test_the_weights_are_taken_among_the_stations_that_report() -> None:

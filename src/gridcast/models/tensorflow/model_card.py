@@ -44,7 +44,7 @@ def card_facts(manifest: Manifest) -> dict[str, str]:
         "Forecast": f"{manifest.leads} intervals of {_span(manifest.interval)}, quantiles "
         f"{', '.join(f'{each:g}' for each in manifest.quantiles)}, MW",
         "Intended use": "Load of the series it was trained on, as quantiles, for operating and buying decisions up to "
-        f"{horizon} ahead. A new series is forecast as an unknown one, wider, until the next training.",
+        f"{horizon} ahead. A new series is forecast like known ones, wider, until the next training.",
         "Out of scope": "Billing and settlement; other intervals, longer horizons, and the effect of measures: it "
         "tells what load goes with, not what causes it.",
         "Series": f"{len(manifest.series_ids)}: {_few(manifest.series_ids)}",
