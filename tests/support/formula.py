@@ -1,5 +1,6 @@
 """A forecaster whose model is a formula, so that what moves its forecasts can be worked out by hand."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
@@ -15,6 +16,8 @@ from gridcast.workflows.processed import Processed
 LEADS = 12
 MW_PER_DEGREE = -2.0
 MW_ON_HOLIDAY = 5.0
+KIN, OFF_MW = 2, 400.0
+"""The series number that the formula is right for, and how far it is off for each number away from it."""
 Array = npt.NDArray[np.float32]
 
 
@@ -50,6 +53,17 @@ def formula_forecaster(processed: Processed) -> Forecaster:
         lead_correlation=(1.0,) * LEADS,
     )
     return Forecaster(manifest, _signature(processed, until=start + timedelta(days=40)), formula)
+
+
+def without_first_series(forecaster: Forecaster) -> Forecaster:
+    """A model that has never seen the first series, and is right about it only if it takes it for its second one."""
+
+    def biased(**inputs: Array) -> dict[str, Array]:
+        away = OFF_MW * np.abs(inputs["series"] - KIN).astype(np.float32)
+        return {OUTPUT: formula(**inputs)[OUTPUT] + away[:, np.newaxis, np.newaxis]}
+
+    manifest = replace(forecaster.manifest, series_ids=forecaster.series_ids[1:])
+    return replace(forecaster, manifest=manifest, _runner=biased)
 
 
 def _signature(processed: Processed, *, until: datetime) -> dict[str, dict[str, object]]:

@@ -153,10 +153,15 @@ def _explanations(
     forecaster: "Forecaster", processed: "Processed", explained: "Explained", *, compared: _Compared
 ) -> "pl.DataFrame":
     from gridcast.workflows.explain_forecast import explain_daily, explain_since
+    from gridcast.workflows.known import known_at
+    from gridcast.workflows.refresh import refresh_at
 
+    known = known_at(processed, explained.issue_time, is_newest=explained.is_newest)
+    refresh = refresh_at(forecaster, known, issue_time=explained.issue_time)
     if compared.since is None:
-        return explain_daily(forecaster, processed, explained, days=compared.days, last=compared.last)
-    return explain_since(forecaster, processed, explained, since=compared.since)
+        days, last = compared.days, compared.last
+        return explain_daily(forecaster, processed, explained, days=days, last=last, refresh=refresh)
+    return explain_since(forecaster, processed, explained, since=compared.since, refresh=refresh)
 
 
 def _told(hours: "pl.DataFrame", *, at: datetime | None, interval: timedelta) -> "pl.DataFrame":

@@ -28,13 +28,12 @@ class KnownTerms(NamedTuple):
     """(window,), position on the panel of the first interval of the span."""
 
 
-def terms_at(panel: Panel, *, series: Ints, origin: Ints, position: Ints, leads: int) -> Floats:
-    """Temperature terms of windows (window,) at positions (window, …), (window, …, term), °C.
+def terms_at(panel: Panel, *, mix: Ints, origin: Ints, position: Ints, leads: int) -> Floats:
+    """Temperature terms of windows with a `mix` (window,) of the panel at positions (window, …), (window, …, term), °C.
 
     With vintages they are those known at the origin: of an interval the newest vintage then, means over those. Without,
     they are the panel's. Before the panel they are NaN.
     """
-    mix = panel.mix_of_series[series]
     wide = (slice(None), *(np.newaxis,) * (position.ndim - 1))
     if panel.vintages is None:
         terms = panel.temperature_terms_c[mix[wide], np.maximum(position, 0)]

@@ -55,13 +55,15 @@ def window_inputs(
     origin: npt.ArrayLike,
     leads: int,
     visible: VisibleLoads | None = None,
+    mix: npt.ArrayLike | None = None,
 ) -> Inputs:
     """Raw inputs of a batch of windows; window i forecasts `series[i]` from position `origin[i]` on, `leads` intervals.
 
     Loads at or after an origin, those that became available later, and those that are not `visible` influence
     nothing. Temperatures of the horizon are known-future covariates; a panel with vintages gives those known at the
     origin. MW and °C, NaN = missing, and where the temperature is, so are its means; `series` holds 1 + the panel's
-    row (0 stands for a series unknown to the model). Shapes: see `input_shapes`.
+    row (0 stands for a series unknown to the model). Shapes: see `input_shapes`. Temperatures are those of the series'
+    station mix, or of the rows `mix` (window,) of the panel.
 
     Raises:
         GridcastError: the horizon leaves the panel or is longer than a week.
@@ -75,7 +77,8 @@ def window_inputs(
     known = reference >= 0
     at = np.where(known, reference, 0)
     asked = np.concatenate([valid[..., np.newaxis], reference], axis=-1)
-    terms = terms_at(panel, series=rows, origin=origins, position=asked, leads=leads)
+    mixes = panel.mix_of_series[rows] if mix is None else np.asarray(mix, dtype=np.int32)
+    terms = terms_at(panel, mix=mixes, origin=origins, position=asked, leads=leads)
     terms = np.where(np.isnan(terms[..., :1]), np.float32(np.nan), terms)
     by_zone, calendar = zone[:, np.newaxis], panel.calendar
     by_zone_too = zone[:, np.newaxis, np.newaxis]

@@ -15,9 +15,10 @@ from gridcast.evaluation.attribution import all_subsets, quantities_of, shapley
 from gridcast.features.panel import Panel
 from gridcast.features.windows import LONGEST_HORIZON, Inputs
 from gridcast.models.tensorflow.serving import Forecaster
-from gridcast.workflows.explained import Contributions, Explained, inputs_of, predict_all
+from gridcast.workflows.explained import Asked, Contributions, Explained, asked_of
 from gridcast.workflows.known import KnownPanel, known_at, known_panel
 from gridcast.workflows.processed import Processed
+from gridcast.workflows.refresh import Refresh, unrefreshed
 
 Floats = npt.NDArray[np.floating]
 Ints = npt.NDArray[np.int64]
@@ -35,13 +36,15 @@ NEARER: Final = "nearer_issue_time"
 _NOT_BY_LEAD: Final = ("series", "recent_load_mw")
 
 
-def explain_against(forecaster: Forecaster, processed: Processed, explained: Explained, *, days: int) -> pl.DataFrame:
+def explain_against(
+    forecaster: Forecaster, processed: Processed, explained: Explained, *, days: int, refresh: Refresh | None = None
+) -> pl.DataFrame:
     """Why a forecast (`EXPLANATIONS`) differs from that of the same wall times so many local days earlier.
 
-    Both are what `issue_forecast` gives with what was known at their issue times. Contributions are Shapley values over
-    `INPUT_GROUPS`, each taken from one window or the other, lead by lead (M. Sundararajan, A. Najmi 2020, The many
-    Shapley values for model explanation). Where a clock change makes the earlier horizon shorter, its last hour
-    stands twice.
+    Both are what `issue_forecast` gives with what was known at their issue times and the same `refresh`, or none.
+    Contributions are Shapley values over `INPUT_GROUPS`, each taken from one window or the other, lead by lead
+    (M. Sundararajan, A. Najmi 2020, The many Shapley values for model explanation). Where a clock change makes the
+    earlier horizon shorter, its last hour stands twice.
 
     Raises:
         GridcastError: there are no readings before the earlier issue time, or the issue time is no interval start.
@@ -49,16 +52,24 @@ def explain_against(forecaster: Forecaster, processed: Processed, explained: Exp
     zones = {each.series_id: each.time_zone for each in processed.hierarchy.select(explained.series_ids)}
     known = known_at(processed, explained.issue_time, is_newest=explained.is_newest)
     now = known_panel(forecaster, known, issue_time=explained.issue_time)
+    adapted = refresh or unrefreshed(forecaster, now.panel)
     parts = []
     for zone in dict.fromkeys(zones.values()):
         alike = replace(explained, series_ids=tuple(each for each in explained.series_ids if zones[each] == zone))
         back = _steps_back(now, days=days, time_zone=zone, leads=forecaster.leads)
-        parts.append(_contributions_against(forecaster, processed, now, explained=alike, back=back).rows(alike))
+        windows = asked_of(forecaster, adapted, now.panel, series_ids=alike.series_ids)
+        parts.append(_contributions_against(windows, processed, now, explained=alike, back=back).rows(alike))
     return pl.concat(parts)
 
 
 def explain_daily(
-    forecaster: Forecaster, processed: Processed, explained: Explained, *, days: int, last: int
+    forecaster: Forecaster,
+    processed: Processed,
+    explained: Explained,
+    *,
+    days: int,
+    last: int,
+    refresh: Refresh | None = None,
 ) -> pl.DataFrame:
     """`explain_against` of the forecast and of those issued at the same wall time on the days before it, `last` in all.
 
@@ -67,37 +78,44 @@ def explain_daily(
     """
     newest = np.array([explained.issue_time.replace(tzinfo=None)], dtype="datetime64[us]")
     zone = processed.hierarchy.time_zones[processed.hierarchy.root]
-    parts = [explain_against(forecaster, processed, explained, days=days)]
+    parts = [explain_against(forecaster, processed, explained, days=days, refresh=refresh)]
     for back in range(1, last):
         earlier = same_wall_time_days_before(newest, days=back, time_zone=zone)[0].item().replace(tzinfo=UTC)
         issued = replace(explained, issue_time=earlier, is_newest=False)
-        parts.append(explain_against(forecaster, processed, issued, days=days))
+        parts.append(explain_against(forecaster, processed, issued, days=days, refresh=refresh))
     return pl.concat(parts)
 
 
 def explain_since(
-    forecaster: Forecaster, processed: Processed, explained: Explained, *, since: datetime
+    forecaster: Forecaster,
+    processed: Processed,
+    explained: Explained,
+    *,
+    since: datetime,
+    refresh: Refresh | None = None,
 ) -> pl.DataFrame:
     """Why a forecast (`EXPLANATIONS`) differs from the one issued at `since`, where both speak of the same intervals.
 
     `newer_readings` is what readings add by not being what was forecast for them at `since`, `newer_weather` what
     temperatures add that became known since: Shapley values at the later issue time. `nearer_issue_time` is the rest,
-    what the later forecast says otherwise while it knows nothing new.
+    what the later forecast says otherwise while it knows nothing new. Both are adapted by the same `refresh`.
 
     Raises:
         UsageError: the two forecasts have no interval in common.
         GridcastError: there are no readings before `since`, or one of the times is no interval start.
     """
-    issue_time, ids = explained.issue_time, explained.series_ids
+    issue_time = explained.issue_time
     _require_overlap(issue_time, since=since, horizon=forecaster.leads * forecaster.interval)
     known, earlier = known_at(processed, issue_time, is_newest=explained.is_newest), known_at(processed, since)
     before = known_panel(forecaster, earlier, issue_time=since)
-    first = forecaster.predict(inputs_of(forecaster, before.panel, series_ids=ids, origin=before.origin))
     stale = replace(known, weather=earlier.weather)
     without = known_panel(forecaster, stale, issue_time=issue_time)
     now = known_panel(forecaster, known, issue_time=issue_time)
+    adapted = refresh or unrefreshed(forecaster, now.panel)
+    asked = asked_of(forecaster, adapted, now.panel, series_ids=explained.series_ids)
+    first = asked.quantiles(asked.inputs(before.panel, origin=before.origin))
     passed = now.origin - now.panel.index_of(since)
-    values = _values_of_news(forecaster, without, now, series_ids=ids, expected_mw=first[:, :passed, MEDIAN])
+    values = _values_of_news(asked, without, now, expected_mw=first[:, :passed, MEDIAN])
     common = forecaster.leads - passed
     reference, later = quantities_of(first)[:, passed:], values[:, :, :common]
     valid = now.panel.time[now.origin : now.origin + common]
@@ -105,32 +123,30 @@ def explain_since(
     return Contributions((*NEWS, NEARER), since, valid, valid, later[-1], reference, contribution).rows(explained)
 
 
-def _values_of_news(
-    forecaster: Forecaster, without: KnownPanel, now: KnownPanel, *, series_ids: tuple[str, ...], expected_mw: Floats
-) -> Floats:
+def _values_of_news(asked: Asked, without: KnownPanel, now: KnownPanel, *, expected_mw: Floats) -> Floats:
     """Quantities (subset, series, lead, quantity) of `NEWS`; `without` is what is known without news of the weather."""
     told = []
     for has_readings, has_weather in all_subsets(len(NEWS)):
         panel = now.panel if has_weather else without.panel
         if not has_readings:
-            panel = _as_expected(panel, series_ids=series_ids, until=now.origin, expected_mw=expected_mw)
-        told.append(inputs_of(forecaster, panel, series_ids=series_ids, origin=now.origin))
-    return predict_all(forecaster, told)
+            panel = _as_expected(panel, rows=asked.rows, until=now.origin, expected_mw=expected_mw)
+        told.append(asked.inputs(panel, origin=now.origin))
+    return asked.quantities(told)
 
 
 def _contributions_against(
-    forecaster: Forecaster, processed: Processed, now: KnownPanel, *, explained: Explained, back: Ints
+    asked: Asked, processed: Processed, now: KnownPanel, *, explained: Explained, back: Ints
 ) -> Contributions:
     """Contributions of series of one clock; `back` (lead,) leads from the issue time to the intervals compared with."""
-    ids, interval = explained.series_ids, forecaster.interval
+    forecaster, interval = asked.forecaster, asked.forecaster.interval
     issue_time = explained.issue_time + int(back[0]) * interval
     leads = min(int(back.max() - back[0]) + 1, LONGEST_HORIZON // interval)
     lead = np.clip(back - back[0], 0, leads - 1)
     before = known_panel(forecaster, known_at(processed, issue_time), issue_time=issue_time, leads=leads)
-    there = inputs_of(forecaster, before.panel, series_ids=ids, origin=before.origin, leads=leads)
+    there = asked.inputs(before.panel, origin=before.origin, leads=leads)
     reference = {name: values if name in _NOT_BY_LEAD else values[:, lead] for name, values in there.items()}
-    inputs = inputs_of(forecaster, now.panel, series_ids=ids, origin=now.origin)
-    values = predict_all(forecaster, [_mixed(inputs, reference, has=has) for has in all_subsets(len(INPUT_GROUPS))])
+    inputs = asked.inputs(now.panel, origin=now.origin)
+    values = asked.quantities([_mixed(inputs, reference, has=has) for has in all_subsets(len(INPUT_GROUPS))])
     return Contributions(
         groups=tuple(INPUT_GROUPS),
         reference_issue_time=issue_time,
@@ -156,13 +172,12 @@ def _mixed(inputs: Inputs, reference: Inputs, *, has: npt.NDArray[np.bool_]) -> 
     return {name: (inputs if name in taken else reference)[name] for name in reference}
 
 
-def _as_expected(panel: Panel, *, series_ids: tuple[str, ...], until: int, expected_mw: Floats) -> Panel:
+def _as_expected(panel: Panel, *, rows: Ints, until: int, expected_mw: Floats) -> Panel:
     """The panel as if the last loads before position `until` had come as expected, (series, step).
 
     Those that are missing stay missing, older ones that came late are missing too.
     """
     at = until - expected_mw.shape[1]
-    rows = np.array([panel.series_ids.index(each) for each in series_ids])
     load = panel.load_mw.copy()
     load[:, :at][panel.known_from[:, :at] > at] = np.nan
     span = slice(at, until)

@@ -12,12 +12,14 @@ import polars as pl
 from gridcast.domain.tables import EXPLANATIONS
 from gridcast.evaluation.attribution import QUANTITIES, quantities_of
 from gridcast.features.panel import Panel
-from gridcast.features.windows import Inputs, window_inputs
+from gridcast.features.windows import Inputs
 from gridcast.ingestion.atomic import write_files
 from gridcast.ingestion.parquet import to_parquet
 from gridcast.models.tensorflow.serving import Forecaster
+from gridcast.workflows.refresh import Refresh
 
 Floats = npt.NDArray[np.floating]
+Places = npt.NDArray[np.int64]
 Times = npt.NDArray[np.datetime64]
 
 
@@ -88,20 +90,41 @@ class Contributions:
         return ordered
 
 
-def inputs_of(
-    forecaster: Forecaster, panel: Panel, *, series_ids: Sequence[str], origin: int, leads: int | None = None
-) -> Inputs:
-    """Inputs of windows of series at one origin, as `Forecaster.forecast` builds them."""
-    rows = np.array([panel.series_ids.index(each) for each in series_ids])
-    inputs = window_inputs(panel, series=rows, origin=np.full(len(rows), origin), leads=leads or forecaster.leads)
-    return {**inputs, "series": np.array([forecaster.series_index(each) for each in series_ids], dtype=np.int32)}
+@dataclass(frozen=True, slots=True, eq=False)
+class Asked:
+    """Windows of some series, asked for as `issue_forecast` asks.
+
+    Attributes:
+        forecaster: who is asked.
+        refresh: how answers are adapted.
+        rows: (window,), rows of the series on a panel.
+    """
+
+    forecaster: Forecaster
+    refresh: Refresh
+    rows: Places
+
+    def inputs(self, panel: Panel, *, origin: int, leads: int | None = None) -> Inputs:
+        """What the model is given for all windows at one origin."""
+        origins = np.full(len(self.rows), origin)
+        return self.refresh.inputs(
+            self.forecaster, panel, series=self.rows, origin=origins, leads=leads or self.forecaster.leads
+        )
+
+    def quantiles(self, inputs: Inputs) -> Floats:
+        """The forecasts, (window, lead, quantile), MW."""
+        return self.refresh.told(self.forecaster.predict(inputs), series=self.rows)
+
+    def quantities(self, many: Sequence[Inputs]) -> Floats:
+        """`QUANTITIES` of several sets of inputs, (set, window, lead, quantity), MW, in one batch."""
+        together = {name: np.concatenate([each[name] for each in many]) for name in many[0]}
+        answers = np.split(self.forecaster.predict(together), len(many))
+        return np.stack([quantities_of(self.refresh.told(each, series=self.rows)) for each in answers])
 
 
-def predict_all(forecaster: Forecaster, many: Sequence[Inputs]) -> Floats:
-    """`QUANTITIES` of several sets of inputs for the same windows, (set, window, lead, quantity), MW, in one batch."""
-    together = {name: np.concatenate([each[name] for each in many]) for name in many[0]}
-    values = quantities_of(forecaster.predict(together))
-    return values.reshape(len(many), -1, *values.shape[1:])
+def asked_of(forecaster: Forecaster, refresh: Refresh, panel: Panel, *, series_ids: Sequence[str]) -> Asked:
+    """Windows of these series of a panel."""
+    return Asked(forecaster, refresh, np.array([panel.series_ids.index(each) for each in series_ids]))
 
 
 def keep_explanation(rows: pl.DataFrame, directory: Path, *, name: str) -> Path:

@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 import pytest
 from numpy.testing import assert_allclose
-from support.formula import LEADS, MW_ON_HOLIDAY, MW_PER_DEGREE, formula_forecaster
+from support.formula import LEADS, MW_ON_HOLIDAY, MW_PER_DEGREE, formula_forecaster, without_first_series
 from support.processed_history import HOUR, START, TIME_ZONE, write_history
 
 from gridcast.domain.errors import GridcastError, UsageError
@@ -23,6 +23,7 @@ from gridcast.workflows.explanation_words import in_words
 from gridcast.workflows.issue_forecast import issue_forecast
 from gridcast.workflows.known import known_at
 from gridcast.workflows.processed import WEATHER_FILE, Processed
+from gridcast.workflows.refresh import refresh_at
 
 ISSUE = START + timedelta(days=100, hours=7)
 SINCE = ISSUE - 5 * HOUR
@@ -262,3 +263,29 @@ def test_words_name_the_largest_contribution_first_and_tell_local_time() -> None
     )
     later = in_words({**hour, "reference_valid_time": noon}, groups=groups, time_zone="Europe/London")
     assert "against the one issued Tue 12:00; 80 % band" in later
+
+
+def test_it_speaks_of_the_forecast_as_it_was_issued_with_refreshed_bands_and_new_series_as_their_kin(
+    forecaster: Forecaster, processed: Processed
+) -> None:
+    model = without_first_series(forecaster)
+    new = forecaster.series_ids[0]
+    known = known_at(processed, ISSUE)
+    refresh = refresh_at(model, known, issue_time=ISSUE)
+    issued = issue_forecast(model, known, issue_time=ISSUE, model_version="1", refresh=refresh)
+    wanted = asked(ISSUE, new, "system")
+    told = {
+        "against": explain_against(model, processed, wanted, days=7, refresh=refresh),
+        "since": explain_since(model, processed, wanted, since=SINCE, refresh=refresh),
+    }
+    for name, rows in told.items():
+        hours = side_by_side(rows)
+        both = hours.join(issued, on=["series_id", "valid_time"])
+        assert both.height == hours.height
+        assert_allclose(both["forecast_mw"], both["p50"], rtol=1e-4, err_msg=name)
+        assert_allclose(both["width_80_forecast_mw"], both["p90"] - both["p10"], rtol=1e-3, err_msg=name)
+        groups = rows["input_group"].unique()
+        total = hours.select(pl.sum_horizontal(f"{group}_mw" for group in groups)).to_series()
+        assert_allclose(total, hours["change_mw"], atol=1e-6, err_msg=name)
+    plain = issue_forecast(model, known, issue_time=ISSUE, model_version="1")
+    assert np.abs(plain.filter(series_id=new)["p50"] - issued.filter(series_id=new)["p50"]).max() > 100

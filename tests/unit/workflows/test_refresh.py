@@ -7,10 +7,9 @@ import numpy as np
 import polars as pl
 import pytest
 from numpy.testing import assert_allclose
-from support.formula import LEADS, Array, formula, formula_forecaster
+from support.formula import KIN, LEADS, OFF_MW, formula_forecaster, without_first_series
 from support.processed_history import write_history
 
-from gridcast.models.tensorflow.artefact import OUTPUT
 from gridcast.models.tensorflow.serving import Forecaster
 from gridcast.workflows.backtest import model_quantiles
 from gridcast.workflows.history import history_panel
@@ -74,25 +73,10 @@ def test_days_a_model_was_trained_on_are_no_evidence(processed: Processed, forec
     assert (refreshed(fresh, known_at(processed, ISSUED)).factors == 1.0).all()
 
 
-KIN, OFF_MW = 2, 400.0
-"""The series number that the formula is right for, and how far it is off for each number away from it."""
-
-
-def without_first(forecaster: Forecaster) -> Forecaster:
-    """A model that has never seen the first series, and is right about it only if it takes it for its second one."""
-
-    def biased(**inputs: Array) -> dict[str, Array]:
-        away = OFF_MW * np.abs(inputs["series"] - KIN).astype(np.float32)
-        return {OUTPUT: formula(**inputs)[OUTPUT] + away[:, np.newaxis, np.newaxis]}
-
-    manifest = replace(forecaster.manifest, series_ids=forecaster.series_ids[1:])
-    return replace(forecaster, manifest=manifest, _runner=biased)
-
-
 def test_a_new_series_is_forecast_as_the_one_whose_forecasts_of_its_past_were_best(
     processed: Processed, forecaster: Forecaster
 ) -> None:
-    model, known = without_first(forecaster), known_at(processed, ISSUED)
+    model, known = without_first_series(forecaster), known_at(processed, ISSUED)
     with_kin, without = (
         issue_forecast(model, known, issue_time=ISSUED, model_version="1", refresh=refresh)
         for refresh in (refreshed(model, known), None)
@@ -106,7 +90,7 @@ def test_a_new_series_is_forecast_as_the_one_whose_forecasts_of_its_past_were_be
 
 
 def test_a_new_series_is_judged_as_it_is_served(processed: Processed, forecaster: Forecaster) -> None:
-    model, known = without_first(forecaster), known_at(processed, ISSUED)
+    model, known = without_first_series(forecaster), known_at(processed, ISSUED)
     panel = history_panel(processed, as_issued=True, station_mix=model.station_mix)
     origin, series = panel.index_of(ISSUED), np.arange(len(panel.series_ids), dtype=np.int32)
     judged = model_quantiles(model, panel, series=series, origin=np.full(len(series), origin, dtype=np.int32))

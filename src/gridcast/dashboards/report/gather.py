@@ -23,7 +23,9 @@ from gridcast.workflows.backtest import Backtest
 from gridcast.workflows.explain_forecast import explain_against
 from gridcast.workflows.explained import Explained
 from gridcast.workflows.kept_scores import KeptScores
+from gridcast.workflows.known import known_at
 from gridcast.workflows.processed import Processed
+from gridcast.workflows.refresh import refresh_at
 from gridcast.workflows.score_forecasts import score_forecasts
 
 REPLAY = timedelta(days=28)
@@ -121,7 +123,9 @@ def _explanation(fan: pl.DataFrame, processed: Processed, *, model: RegisteredMo
     explained = Explained((processed.hierarchy.root,), fan["issue_time"][0], model.version)
     try:
         forecaster = Forecaster.load(model.directory)
-        return explain_against(forecaster, processed, explained, days=EXPLAINED_AGAINST), ""
+        known = known_at(processed, explained.issue_time)
+        refresh = refresh_at(forecaster, known, issue_time=explained.issue_time)
+        return explain_against(forecaster, processed, explained, days=EXPLAINED_AGAINST, refresh=refresh), ""
     except GridcastError as error:
         return pl.DataFrame(), str(error)
 

@@ -99,15 +99,26 @@ class Forecaster:
         """Quantiles (window, lead, quantile), MW, for any number of windows of `window_inputs`.
 
         Raises:
-            GridcastError: an input is missing or has another shape than the model's.
+            GridcastError: an input is missing or has another shape than the model's, or a series number is not one of
+                its series.
         """
         ready = {name: self._checked(name, inputs) for name in self.signature}
+        self._require_known_numbers(ready["series"])
         count = len(ready["series"])
         quantiles = np.empty((count, self.leads, len(self.manifest.quantiles)), dtype=np.float32)
         for first in range(0, count, PREDICTED_AT_ONCE):
             chunk = slice(first, first + PREDICTED_AT_ONCE)
             quantiles[chunk] = self._runner(**{name: values[chunk] for name, values in ready.items()})[OUTPUT]
         return quantiles
+
+    def _require_known_numbers(self, series: npt.NDArray[Any]) -> None:
+        most = len(self.series_ids)
+        strange = series[(series < 0) | (series > most)]
+        if len(strange):
+            raise GridcastError(
+                f"model input 'series': {strange[0]}; expected numbers from 1 to {most}, or {UNKNOWN_SERIES} for a "
+                "series the model has never seen. Take them from Forecaster.series_index."
+            )
 
     def _checked(self, name: str, inputs: Mapping[str, npt.NDArray[Any]]) -> npt.NDArray[Any]:
         expected = self.signature[name]
