@@ -40,7 +40,7 @@ def main() -> None:
     weeks = read_weeks()
     began = time.monotonic()
     learn = learners(quick=asked.quick)[asked.name]
-    loads = coherent(solve(weeks, learn, does_without_weather=asked.name == "gridcast"))
+    loads = coherent(solve(weeks, learn))
     np.save(asked.folder / f"{asked.name}.npy", loads)
     figures = {
         "seconds": round(time.monotonic() - began, 1),

@@ -1,6 +1,6 @@
 """GEFCom2012's own task: eight weeks withheld amid the history, and the week after its end without its weather."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -21,6 +21,7 @@ Ask = Callable[[Panel, Ints], Floats]
 """Median forecasts, MW, (series, window, lead), of all series of a panel from each of some positions (window,)."""
 Learn = Callable[[Panel, int], Ask]
 """From a panel and the end of what may be learned to what can be asked."""
+Temperatures = npt.NDArray[np.float32]
 
 LEADS = 168
 BACKCAST = tuple(
@@ -99,12 +100,12 @@ def mirror(panel: Panel, *, until: int) -> Panel:
     )
 
 
-def solve(weeks: Weeks, learn: Learn, *, does_without_weather: bool) -> Floats:
+def solve(weeks: Weeks, learn: Learn) -> Floats:
     """Loads of all weeks, MW, (week, series, lead), the forecast week last.
 
     A withheld week is forecast from its beginning and, backwards in time, from its end; each side counts by its
-    nearness. The forecast week, whose weather nobody knew, is the mean over the weather of past years; where a model
-    has learned to do without weather, the mean of that and of its answer to none.
+    nearness. The forecast week, whose weather nobody knew, is the mean over the weather of past years: `week_weather`
+    tells why.
     """
     forward = learn(weeks.panel, weeks.until)
     backward = learn(weeks.mirrored, weeks.until)
@@ -112,24 +113,37 @@ def solve(weeks: Weeks, learn: Learn, *, does_without_weather: bool) -> Floats:
     back = backward(weeks.mirrored, (weeks.until - weeks.withheld - LEADS).astype(np.int32))[..., ::-1]
     nearness = (np.arange(LEADS) + 0.5) / LEADS
     between = ahead * (1 - nearness) + back * nearness
-    origin = np.array([weeks.last], dtype=np.int32)
-    week = np.mean([forward(each, origin)[:, 0] for each in weather_of_past_years(weeks)], axis=0)
-    if does_without_weather:
-        week = (week + forward(weeks.panel, origin)[:, 0]) / 2
+    week = over_past_weather(forward, weeks.panel, origin=weeks.last, years=PAST_YEARS)
     return np.concatenate([between.swapaxes(0, 1), week[np.newaxis]])
 
 
-def weather_of_past_years(weeks: Weeks) -> list[Panel]:
-    """The panel with its unknown temperatures taken from each past year, around the same date."""
-    unknown = np.arange(weeks.until, len(weeks.panel.time))
-    panels = []
-    for years in PAST_YEARS:
+def over_past_weather(ask: Ask, panel: Panel, *, origin: int, years: tuple[int, ...]) -> Floats:
+    """Mean forecast (series, lead) over the weather of other years, so many ago, around the same date."""
+    at = np.array([origin], dtype=np.int32)
+    return np.mean(
+        [ask(_with_week(panel, origin, other), at)[:, 0] for other in _other_weeks(panel, origin, years)], axis=0
+    )
+
+
+def without_weather(ask: Ask, panel: Panel, *, origin: int) -> Floats:
+    """Forecast (series, lead) without any temperature from the origin on."""
+    nothing = np.full((len(panel.temperature_c), LEADS), np.nan, dtype=np.float32)
+    return ask(_with_week(panel, origin, nothing), np.array([origin], dtype=np.int32))[:, 0]
+
+
+def _other_weeks(panel: Panel, origin: int, years: tuple[int, ...]) -> Iterator[Temperatures]:
+    for year in years:
         for days in SHIFTED_DAYS:
-            temperature = weeks.panel.temperature_c.copy()
-            back = round(365.25 * years) * 24 + 24 * days
-            temperature[:, unknown] = temperature[:, unknown - back]
-            panels.append(weeks.panel.with_temperature(temperature))
-    return panels
+            start = origin - round(365.25 * year) * 24 + 24 * days
+            yield panel.temperature_c[:, start : start + LEADS]
+
+
+def _with_week(panel: Panel, origin: int, temperature_c: Temperatures) -> Panel:
+    """The panel with these temperatures (mix, lead) of the week from the origin on, and none after it."""
+    changed = panel.temperature_c.copy()
+    changed[:, origin : origin + LEADS] = temperature_c
+    changed[:, origin + LEADS :] = np.nan
+    return panel.with_temperature(changed)
 
 
 def coherent(loads: Floats) -> Floats:

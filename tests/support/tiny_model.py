@@ -2,12 +2,16 @@
 
 import functools
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import numpy as np
 import polars as pl
+from support.workers import in_turn
 
 from gridcast.features.panel import Panel, panel_from_frames
 from gridcast.features.windows import Inputs, window_inputs
+from gridcast.models.tensorflow.checkpoint import Checkpoint
+from gridcast.models.tensorflow.export import save
 from gridcast.models.tensorflow.spec import NetworkSize, NetworkSpec, TrainSpec
 from gridcast.models.tensorflow.train import Progress, TrainedModel, fit
 
@@ -40,15 +44,37 @@ def make_panel() -> Panel:
     )
 
 
-def train(*, told: list[Progress] | None = None) -> TrainedModel:
+def train(*, told: list[Progress] | None = None, checkpoint: Checkpoint | None = None) -> TrainedModel:
     panel = make_panel()
-    on_progress = None if told is None else told.append
-    return fit(panel, train_until=len(panel.time), network_spec=SPEC, train_spec=TRAINING, on_progress=on_progress)
+    return fit(
+        panel,
+        train_until=len(panel.time),
+        network_spec=SPEC,
+        train_spec=TRAINING,
+        on_progress=None if told is None else told.append,
+        checkpoint=checkpoint,
+    )
 
 
 @functools.cache
 def trained() -> TrainedModel:
     return train()
+
+
+@functools.cache
+def trained_in(run: Path) -> TrainedModel:
+    """The same, taught once in a test run: whoever comes later goes on from a checkpoint with nothing left to learn."""
+    with in_turn(run / "tiny_model.lock"):
+        return train(checkpoint=Checkpoint(run / "tiny_model.checkpoint", identity="tiny"))
+
+
+def exported_in(run: Path) -> Path:
+    """Its artefact, exported once in a test run. Not to be changed: copy it."""
+    directory = run / "tiny_model" / "model"
+    with in_turn(run / "tiny_export.lock"):
+        if not directory.exists():
+            save(trained_in(run), directory, metadata={"data_fingerprint": "abc"})
+    return directory
 
 
 def some_inputs(count: int = 9) -> Inputs:

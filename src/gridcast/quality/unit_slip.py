@@ -27,7 +27,7 @@ def rescaled(load_mw: Floats, *, past_mw: Singles, clock: Clock, bounds: Bounds)
     level = _level(past_mw, clock=clock)
     with np.errstate(invalid="ignore"):
         size = np.abs(load_mw)
-        is_odd = (size > _SUSPICIOUS * level) | ((size * _SUSPICIOUS < level) & (size > 0))
+        is_odd = (size > _SUSPICIOUS * level) | ((size < level / _SUSPICIOUS) & (size > 0))
     row, slot = np.nonzero(is_odd & bounds.has_unit_slips[:, None])
     if not row.size:
         return right
@@ -60,7 +60,8 @@ def _usual(past_mw: Singles, *, row: Integers, earlier: Integers) -> Floats:
 
 def _put_right(load_mw: Floats, *, usual: Floats) -> Floats:
     """A thousandth or a thousand times a load where that is near to what is usual, else NaN."""
-    right = np.where(np.abs(load_mw) > np.abs(usual), load_mw / _FACTOR, load_mw * _FACTOR)
+    with np.errstate(over="ignore"):
+        right = np.where(np.abs(load_mw) > np.abs(usual), load_mw / _FACTOR, load_mw * _FACTOR)
     with np.errstate(divide="ignore", invalid="ignore"):
         ratio = right / usual
     return np.where((ratio > 1 / _LARGEST_MISFIT) & (ratio < _LARGEST_MISFIT), right, np.nan)

@@ -1,4 +1,3 @@
-import json
 import subprocess
 import sys
 from pathlib import Path
@@ -74,12 +73,4 @@ def test_an_unusable_command_line_exits_with_2_and_writes_nothing(tmp_path: Path
     assert done.returncode == 2
     assert done.stdout == ""
     assert "Traceback" not in done.stderr
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_status_of_an_empty_folder_says_where_to_start_and_makes_nothing(tmp_path: Path) -> None:
-    done = gridcast("status", "--format", "json", cwd=tmp_path)
-
-    assert done.returncode == 0
-    assert "gridcast ingest" in json.loads(done.stdout)["summary"]
     assert list(tmp_path.iterdir()) == []

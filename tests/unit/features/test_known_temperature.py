@@ -109,21 +109,22 @@ Entries = st.lists(
 def test_what_was_known_equals_a_search_through_all_rows(entries: list[tuple[str, int, float, float]]) -> None:
     made = panel(rows(entries), days=16).vintages
     assert made is not None
+    by_availability = sorted(entries, key=lambda entry: entry[3])
+    found, expected = [], []
     for position in range(31):
         for origin in range(0, 32, 3):
             newest = {
                 station: value
-                for station, about, value, available in sorted(entries, key=lambda entry: entry[3])
+                for station, about, value, available in by_availability
                 if about == position and available <= origin
             }
             for row, weights in enumerate(MIX.mixes):
                 share = sum(weights[station] for station in newest)
-                expected = (
-                    sum(weights[station] * value for station, value in newest.items()) / share if share else np.nan
-                )
-                found = made.known(mix=row, position=position, origin=origin)
-                np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-4)
+                mean = sum(weights[station] * value for station, value in newest.items()) / share if share else np.nan
+                expected.append(mean)
+                found.append(made.known(mix=row, position=position, origin=origin))
                 assert (made.whole_from[row, position] <= origin) == (share >= 0.5 - 1e-9)
+    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-4)
 
 
 def test_a_window_equals_one_made_from_what_was_at_hand_when_it_was_issued() -> None:

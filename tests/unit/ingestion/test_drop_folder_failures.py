@@ -55,9 +55,12 @@ for number, batch in enumerate(drop_folder.batches(raw.position_of(data, "meters
 def test_kill_9_loses_nothing_and_doubles_nothing(folder: Path, tmp_path: Path, point: str) -> None:
     for hour in range(4):
         drop_reading(folder, f"meter.{hour}.csv", hour)
-    run = [sys.executable, "-c", CRASHING, folder, tmp_path / "raw"]
-    assert subprocess.run([*run, point], check=False).returncode == -signal.SIGKILL
-    subprocess.run([*run, "never"], check=True)
+    run = [sys.executable, "-c", CRASHING, folder, tmp_path / "raw", point]
+    assert subprocess.run(run, check=False).returncode == -signal.SIGKILL
+    again = source(folder)
+    for batch in again.batches(raw.position_of(tmp_path / "raw", "meters")):
+        raw.append_batch(tmp_path / "raw", source="meters", batch=batch)
+        again.done(batch.position)
     assert raw.read_readings(tmp_path / "raw")["load_mw"].to_list() == [0.0, 1.0, 2.0, 3.0]
     assert tree(folder) == {f"processed/meter.{hour}.csv" for hour in range(4)}
 

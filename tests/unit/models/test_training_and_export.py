@@ -11,24 +11,28 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
-from support.tiny_model import HOUR, LEADS, SERIES, SPEC, TRAINING, make_panel, some_inputs, trained
+from support.tiny_model import HOUR, LEADS, SERIES, SPEC, TRAINING, exported_in, make_panel, some_inputs, trained_in
+from support.workers import run_folder
 
 from gridcast.domain.errors import GridcastError
 from gridcast.domain.quantiles import QUANTILE_LEVELS
 from gridcast.features.windows import Inputs, window_inputs
 from gridcast.models.tensorflow.artefact import read_manifest
-from gridcast.models.tensorflow.export import save, signature
+from gridcast.models.tensorflow.export import signature
 from gridcast.models.tensorflow.network import build_member, build_network, input_shapes
 from gridcast.models.tensorflow.serving import Forecaster
 from gridcast.models.tensorflow.spec import NetworkSpec
-from gridcast.models.tensorflow.train import fit
+from gridcast.models.tensorflow.train import TrainedModel, fit
 
 
 @pytest.fixture(scope="module")
 def artefact(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    directory = tmp_path_factory.mktemp("models") / "model"
-    save(trained(), directory, metadata={"data_fingerprint": "abc"})
-    return directory
+    return exported_in(run_folder(tmp_path_factory))
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> TrainedModel:
+    return trained_in(run_folder(tmp_path_factory))
 
 
 def random_inputs(seed: int, *, size: float, missing: float) -> Inputs:
@@ -47,12 +51,11 @@ def random_inputs(seed: int, *, size: float, missing: float) -> Inputs:
     return inputs
 
 
-def test_a_trained_model_keeps_its_facts() -> None:
-    model = trained()
-    assert model.trained_until == make_panel().end
-    assert model.trained_from == datetime(2024, 1, 1, tzinfo=UTC)
-    assert np.isfinite([each for member in model.losses for epoch in member for each in epoch]).all()
-    assert model.windows > model.held_out_windows > 0
+def test_a_trained_model_keeps_its_facts(trained: TrainedModel) -> None:
+    assert trained.trained_until == make_panel().end
+    assert trained.trained_from == datetime(2024, 1, 1, tzinfo=UTC)
+    assert np.isfinite([each for member in trained.losses for epoch in member for each in epoch]).all()
+    assert trained.windows > trained.held_out_windows > 0
 
 
 def test_training_refuses_a_history_that_is_too_short() -> None:
@@ -60,9 +63,9 @@ def test_training_refuses_a_history_that_is_too_short() -> None:
         fit(make_panel(), train_until=20 * 24, network_spec=SPEC, train_spec=TRAINING)
 
 
-def test_the_exports_agree_with_the_model_in_memory(artefact: Path) -> None:
+def test_the_exports_agree_with_the_model_in_memory(trained: TrainedModel, artefact: Path) -> None:
     inputs = some_inputs()
-    expected = trained().predict(inputs)
+    expected = trained.predict(inputs)
     assert_allclose(Forecaster.load(artefact).predict(inputs), expected, rtol=1e-4, atol=1e-5)
     served = tf.saved_model.load(str(artefact / "saved_model")).signatures["serving_default"]
     assert_allclose(
@@ -86,10 +89,10 @@ def test_a_large_batch_equals_its_windows_one_by_one(artefact: Path) -> None:
 @settings(max_examples=15, deadline=None)
 @given(st.integers(0, 10_000), st.sampled_from([0.0, 1e-4, 1.0, 1e3, 1e6]), st.sampled_from([0.0, 0.3, 1.0]))
 def test_quantiles_never_cross_and_are_numbers_whatever_comes_in(
-    artefact: Path, seed: int, size: float, missing: float
+    trained: TrainedModel, artefact: Path, seed: int, size: float, missing: float
 ) -> None:
     inputs = random_inputs(seed, size=size, missing=missing)
-    for quantiles in (trained().predict(inputs), Forecaster.load(artefact).predict(inputs)):
+    for quantiles in (trained.predict(inputs), Forecaster.load(artefact).predict(inputs)):
         assert np.isfinite(quantiles).all()
         assert (np.diff(quantiles, axis=-1) >= 0).all()
 
@@ -154,6 +157,9 @@ def test_inputs_that_do_not_fit_the_model_are_refused(artefact: Path) -> None:
         forecaster.predict({name: values for name, values in inputs.items() if name != "weekday"})
     with pytest.raises(GridcastError, match=r"'temperature_c': shape .* expected shape \(window, 6, 5\)"):
         forecaster.predict({**inputs, "temperature_c": inputs["temperature_c"][:, :3]})
+    for number in (-1, len(SERIES) + 1):
+        with pytest.raises(GridcastError, match=rf"'series': {number}; expected numbers from 1 to {len(SERIES)}, or 0"):
+            forecaster.predict({**inputs, "series": np.array([0, number], dtype=np.int32)})
 
 
 @pytest.mark.parametrize(("minutes", "leads"), [(5, 12), (15, 96), (30, 336)])

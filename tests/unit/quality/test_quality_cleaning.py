@@ -7,7 +7,7 @@ from itertools import pairwise
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from support.faulty_readings import HOUR, START, at, between, faulty, replaced, steady
 
@@ -275,6 +275,7 @@ def test_an_interval_that_does_not_divide_a_day_is_refused() -> None:
     absurd=st.lists(st.floats(width=64), min_size=1, max_size=40),
     seed=st.integers(0, 99),
 )
+@example(minutes=60, interval=60, days=30, absurd=[1.8e306], seed=1)
 def test_absurd_loads_and_thin_series_give_finite_loads_or_none_and_no_warning(
     minutes: int, interval: int, days: int, absurd: list[float], seed: int
 ) -> None:

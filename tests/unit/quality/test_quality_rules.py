@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -107,6 +107,7 @@ def test_a_spike_needs_three_like_days() -> None:
     assert np.flatnonzero(spikes(load, days=10)[0]).tolist() == [24 * 9 + 5]
 
 
+@settings(deadline=None)
 @given(st.data(), st.integers(1, 40))
 def test_slices_are_sorted_as_numpy_sorts_and_their_median_is_that_of_what_is_there(
     data: st.DataObject, size: int

@@ -2,12 +2,12 @@
 
 import shutil
 import sqlite3
-import subprocess
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
+from support.empty_registry import copy_empty_registry
+from support.workers import run_folder
 
 from gridcast.domain.errors import GridcastError
 from gridcast.registry.mlflow_registry import CHALLENGER, CHAMPION, RegisteredModel, Registry
@@ -21,17 +21,9 @@ ARTEFACT = {
 REQUIREMENTS = ("keras==3.15.0", "tensorflow-cpu==2.21.0")
 
 
-@pytest.fixture(scope="module")
-def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An empty registry; making its database takes seconds, copying it takes none."""
-    directory = tmp_path_factory.mktemp("template") / "registry"
-    Registry.open(directory)
-    return directory
-
-
 @pytest.fixture
-def home(template: Path, tmp_path: Path) -> Path:
-    return Path(shutil.copytree(template, tmp_path / "100% Zähler? #1" / "registry"))
+def home(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return copy_empty_registry(tmp_path / "100% Zähler? #1" / "registry", run=run_folder(tmp_path_factory))
 
 
 @pytest.fixture
@@ -161,22 +153,6 @@ def test_measurements_and_decisions_are_added_to_a_version(registry: Registry, t
     model = registry.get("1")
     assert model.metrics == {"pinball": 0.25, "coverage_80": 0.8, "coverage_90": 0.9}
     assert model.tags == {"data_hash": "d1", "decision": "refused: below the naive"}
-
-
-OPENED_ANEW = """
-import sys
-from pathlib import Path
-from gridcast.registry.mlflow_registry import Registry
-print(Registry.open(Path(sys.argv[1])).versions())
-"""
-
-
-def test_a_new_process_finds_the_same_models(registry: Registry, home: Path, tmp_path: Path) -> None:
-    register(registry, tmp_path)
-    registry.set_alias(CHAMPION, "1")
-    done = subprocess.run([sys.executable, "-c", OPENED_ANEW, home], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == repr(registry.versions())
-    assert done.stderr == ""
 
 
 def test_a_registry_that_was_moved_finds_and_takes_models_in_its_new_place(

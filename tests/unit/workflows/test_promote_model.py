@@ -5,7 +5,9 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+from support.empty_registry import copy_empty_registry
 from support.scored_frames import forecaster_rows
+from support.workers import run_folder
 
 from gridcast.domain.errors import GateRefusedError, UsageError
 from gridcast.domain.quantiles import QUANTILE_COLUMNS
@@ -29,8 +31,8 @@ def measured(model: RegisteredModel, *, pinball: float, skill: float = 0.5, cove
 class Plant:
     """A real registry and store, and models whose loss is given."""
 
-    def __init__(self, folder: Path) -> None:
-        self.registry = Registry.open(folder / "registry")
+    def __init__(self, folder: Path, *, run: Path) -> None:
+        self.registry = Registry.open(copy_empty_registry(folder / "registry", run=run))
         self.store = Store.open(folder / "gridcast.db")
         self.artefact = folder / "artefact"
         self.artefact.mkdir()
@@ -56,8 +58,8 @@ class Plant:
 
 
 @pytest.fixture
-def plant(tmp_path: Path) -> Plant:
-    return Plant(tmp_path)
+def plant(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Plant:
+    return Plant(tmp_path, run=run_folder(tmp_path_factory))
 
 
 def test_the_first_model_that_passes_the_gate_takes_charge_and_the_decision_is_kept(plant: Plant) -> None:
