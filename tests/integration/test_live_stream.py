@@ -11,7 +11,9 @@ import polars as pl
 from support.installation import GRIDCAST, ZONES, Place
 
 from gridcast.domain.tables import READINGS
+from gridcast.registry.mlflow_registry import CHAMPION, Registry
 from gridcast.store.sqlite import Store
+from gridcast.workflows.on_duty import TOOK_OVER
 
 NEXT = datetime(2008, 6, 30, 11, tzinfo=UTC)
 """The first hour that is not in the files."""
@@ -32,18 +34,22 @@ def wait_for_issue(store: Store, moment: datetime, process: subprocess.Popen[str
         time.sleep(0.05)
 
 
+def streaming(place: Place, *options: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [GRIDCAST, "stream", "--last", "PT3H", "--live", "--format", "json", *options],
+        cwd=place.directory,
+        env=place.environment(None),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
 def test_every_landing_brings_a_forecast_until_the_stream_is_stopped(promoted: Place, copy_of: Copy) -> None:
     place = copy_of(promoted)
     with contextlib.closing(Store.open(place.directory / "data" / "gridcast.db")) as store:
         store.land_batch(arriving(NEXT), source="scada", position="0", at=NEXT)
-        process = subprocess.Popen(
-            [GRIDCAST, "stream", "--last", "PT3H", "--live", "--format", "json"],
-            cwd=place.directory,
-            env=place.environment(None),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
+        process = streaming(place)
         try:
             wait_for_issue(store, NEXT + HOUR, process)
             for hour in (1, 2):
@@ -60,3 +66,46 @@ def test_every_landing_brings_a_forecast_until_the_stream_is_stopped(promoted: P
     assert json.loads(told)["newest_issue_time"] == (NEXT + 3 * HOUR).isoformat()
     assert clean.filter(pl.col("series_id").is_in(ZONES))["raw_load_mw"].to_list() == [15.0] * 9
     assert not log.is_duplicated().any()
+
+
+def test_a_second_stream_is_refused_one_that_stands_by_takes_over_and_a_new_champion_is_taken_without_a_restart(
+    promoted: Place, copy_of: Copy
+) -> None:
+    place = copy_of(promoted)
+    data = place.directory / "data"
+    with contextlib.closing(Store.open(data / "gridcast.db")) as store:
+        store.land_batch(arriving(NEXT), source="scada", position="0", at=NEXT)
+        first = streaming(place)
+        processes = [first]
+        try:
+            wait_for_issue(store, NEXT + HOUR, first)
+            refused = place.run("stream", "--live", code=1)
+            assert "another process streams here" in refused.stderr
+            second = streaming(place, "--standby")
+            processes.append(second)
+            first.kill()
+            first.wait()
+            store.land_batch(arriving(NEXT + HOUR), source="scada", position="1", at=NEXT)
+            wait_for_issue(store, NEXT + 2 * HOUR, second)
+
+            registry = Registry.open(data / "registry")
+            champion = registry.champion()
+            assert champion is not None
+            again = registry.register(champion.directory, params={}, metrics={}, tags={}, pip_requirements=())
+            registry.set_alias(CHAMPION, again.version)
+            changed = time.monotonic()
+            while store.events()["kind"].to_list()[-1:] != [TOOK_OVER]:
+                assert time.monotonic() - changed < 10, store.events()
+                time.sleep(0.05)
+            store.land_batch(arriving(NEXT + 2 * HOUR), source="scada", position="2", at=NEXT)
+            wait_for_issue(store, NEXT + 3 * HOUR, second)
+            second.terminate()
+            told, _ = second.communicate(timeout=60)
+        finally:
+            for each in processes:
+                each.kill()
+        forecasts = store.forecasts(start=NEXT + HOUR, end=NEXT + 4 * HOUR)
+
+    said = forecasts.group_by("issue_time").agg(pl.col("model_version").unique()).sort("issue_time")
+    assert said["model_version"].to_list() == [[champion.version], [champion.version], [again.version]]
+    assert json.loads(told)["model_version"] == again.version

@@ -65,6 +65,7 @@ for command in (
     evaluation.evaluate,
     evaluation.compare,
     models.promote,
+    models.rollback,
     live.stream,
     live.forecast,
     explain.explain,

@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 from itertools import chain
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -11,7 +11,12 @@ from gridcast.cli.options import ConfigOption, DryRunOption, Format, FormatOptio
 from gridcast.cli.output import progress, remark, show
 from gridcast.cli.stop import stop_asked
 
+if TYPE_CHECKING:
+    from gridcast.registry.mlflow_registry import RegisteredModel
+
 _LOOK_EVERY = timedelta(seconds=1)
+_STANDBY = 0.5
+"""Seconds between two tries to take over."""
 
 
 def stream(
@@ -21,6 +26,10 @@ def stream(
     speed: Annotated[
         float | None, typer.Option(min=0.001, help="Times faster than life. [default: as fast as it goes]")
     ] = None,
+    standby: Annotated[
+        bool,
+        typer.Option("--standby", help="Where another stream works, wait until it ends or dies, then take over."),
+    ] = False,
     is_live: Annotated[
         bool, typer.Option("--live", help="Then go on: tick whenever 'gridcast listen' has landed readings.")
     ] = False,
@@ -29,12 +38,14 @@ def stream(
     """Replay readings through the real-time path: clean them and issue a new forecast at every tick.
 
     A replay that was stopped or killed goes on where it ended and comes to the same result. SIGTERM and Ctrl-C finish
-    the tick in hand.
+    the tick in hand. One stream works on a data folder at a time. A model that is promoted meanwhile takes over
+    without a restart, once its artefact and a forecast of it have been checked.
 
     \b
     Examples:
       gridcast stream --last P7D
       gridcast stream --live
+      gridcast stream --live --standby
       gridcast stream --last PT6H --speed 3600
     """
     import polars as pl
@@ -44,10 +55,14 @@ def stream(
     span, step = duration(last), duration(every)
     here = Installation.open(config)
     processed, model = here.processed(), here.champion()
+    registry = here.registry()
 
+    from gridcast.ingestion.locks import streaming_alone
     from gridcast.ingestion.raw import read_readings
+    from gridcast.models.tensorflow.serving import Forecaster
     from gridcast.pipelines.beam.tick import run_tick
     from gridcast.workflows.archive_log import not_archived
+    from gridcast.workflows.on_duty import OnDuty, require_forecast
     from gridcast.workflows.stream_readings import CONSUMER, Stream, follow, pacer, replay
 
     start = processed.observed_until - span
@@ -58,9 +73,20 @@ def stream(
         left.append(rows)
         remark(f"{rows:,} readings from before {_time(before)} came too late for the stream; prepare takes them in.")
 
-    with stop_asked() as stop, here.store() as store, progress("replaying", total=span / step) as tell:
-        days = here.settings.pipeline.stream.warm_start_days
-        live = Stream(store, here.workspace.store, processed, here.rules(processed), model, run_tick, days, tell_left)
+    def prove(candidate: "RegisteredModel") -> None:
+        known, issue_time = live.known()
+        forecaster, interval = Forecaster.load(candidate.directory), processed.interval
+        require_forecast(forecaster, known, issue_time=issue_time, interval=interval, version=candidate.version)
+
+    with (
+        stop_asked() as stop,
+        streaming_alone(here.workspace.data_dir, wait=(lambda: not stop.wait(_STANDBY)) if standby else None),
+        here.store() as store,
+        progress("replaying", total=span / step) as tell,
+    ):
+        days, rules = here.settings.pipeline.stream.warm_start_days, here.rules(processed)
+        on_duty = OnDuty(model, registry.champion, prove, store)
+        live = Stream(store, here.workspace.store, processed, rules, on_duty, run_tick, days, tell_left)
         begin = (store.position(CONSUMER).issue_time or start) - timedelta(days=days)
         landed = not_archived(store, here.workspace.raw, start=begin)
         raw = pl.concat([read_readings(here.workspace.raw, start=begin), landed])
@@ -73,16 +99,17 @@ def stream(
         counts = store.counts()
         newest = store.newest_issue_time()
         newest_tick = {f"{kind}.{name}": rows for _, kind, name, rows, _ in store.tick_counts(at=newest).iter_rows()}
+    version = on_duty.model.version
     show(
         {
             "ticks": len(issued),
-            "model_version": model.version,
+            "model_version": version,
             "newest_issue_time": newest,
             "metrics_of_newest_tick": newest_tick,
             "left_to_prepare": sum(left),
             "rows": counts,
         },
-        last_line=f"{'stopped after' if stop.is_set() else 'replayed'} {len(issued)} ticks with model {model.version}; "
+        last_line=f"{'stopped after' if stop.is_set() else 'replayed'} {len(issued)} ticks with model {version}; "
         f"{counts['forecasts']:,} forecast rows in {here.workspace.store}, newest issued for {_time(newest)}.",
         output=output,
     )

@@ -114,6 +114,34 @@ def promote(
     )
 
 
+def rollback(
+    config: ConfigOption = None,
+    reason: Annotated[str, typer.Option(help="Why, for the record.")] = "",
+    actor: Annotated[str | None, typer.Option(help="Who decides. [default: the user logged in]")] = None,
+    dry_run: DryRunOption = False,
+    output: FormatOption = Format.TABLE,
+) -> None:
+    """Put the model back in charge that was before the champion, at once and without a gate.
+
+    A running stream takes it over within seconds. Rolling back once more undoes it.
+
+    \b
+    Example:
+      gridcast rollback --reason "night valley 5 % too low since Monday"
+    """
+    from gridcast.cli.installation import Installation
+    from gridcast.workflows.promote_model import roll_back
+
+    here = Installation.open(config)
+    with here.store() as store:
+        done = roll_back(here.registry(), store, actor=actor or _user(), reason=reason, dry_run=dry_run)
+    show(
+        {"version": done.version, "previous": done.previous, "reason": done.reason, "changed": done.changed},
+        last_line=f"model {done.version} {'would be' if dry_run else 'is'} champion again, {done.reason}.",
+        output=output,
+    )
+
+
 def _learn_along(here: "Installation", cluster: "Cluster", *, output: Format) -> None:
     from gridcast.workflows.train_model import make
 

@@ -2,7 +2,7 @@
 
 import contextlib
 import fcntl
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO
 
@@ -12,6 +12,10 @@ from gridcast.ingestion.atomic import disk_error
 
 class SourceInUseError(GridcastError):
     """Another process reads this source into the same data folder."""
+
+
+class StreamInUseError(GridcastError):
+    """Another process streams into the same data folder."""
 
 
 @contextlib.contextmanager
@@ -66,13 +70,37 @@ def tuning_alone(directory: Path) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _alone(directory: Path, name: str, *, taken: GridcastError) -> Iterator[None]:
-    """Hold a lock that no other process may hold, or raise `taken` at once."""
+def streaming_alone(directory: Path, *, wait: Callable[[], bool] | None = None) -> Iterator[None]:
+    """Be the one who works off the log of a data folder: two would commit ticks against each other.
+
+    The lock goes with the process that holds it, however that ends. With `wait`, called between tries, others stand by
+    until they get it or it says false.
+
+    Raises:
+        GridcastError: the folder cannot be written to.
+        StreamInUseError: another process does.
+    """
+    taken = StreamInUseError(
+        f"{directory}: another process streams here; expected one at a time. Let it end or stop it, or start this one "
+        "with --standby to take over then."
+    )
+    with _alone(directory, "stream", taken=taken, wait=wait):
+        yield
+
+
+@contextlib.contextmanager
+def _alone(
+    directory: Path, name: str, *, taken: GridcastError, wait: Callable[[], bool] | None = None
+) -> Iterator[None]:
+    """Hold a lock that no other process may hold, or raise `taken` at once or when `wait` says false."""
     with _opened(directory, name) as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise taken from error
+        while True:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError as error:
+                if wait is None or not wait():
+                    raise taken from error
         yield
 
 

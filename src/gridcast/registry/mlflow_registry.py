@@ -25,6 +25,8 @@ from sqlalchemy.exc import SQLAlchemyError
 
 CHAMPION = "champion"
 """Alias of the version in charge."""
+PREVIOUS = "previous"
+"""Alias of the version that was in charge before: where a rollback leads."""
 CHALLENGER = "challenger"
 """Alias of the newest version that has not been judged against the champion."""
 
@@ -129,8 +131,17 @@ class Registry:
         return found
 
     def champion(self) -> RegisteredModel | None:
-        """The model in charge, if one was ever promoted."""
-        return self._find(CHAMPION)
+        """The model in charge, if one was ever promoted.
+
+        Raises:
+            GridcastError: the registry does not answer.
+        """
+        with _told(self._home):
+            return self._find(CHAMPION)
+
+    def previous(self) -> RegisteredModel | None:
+        """The model that was in charge before, if there was one."""
+        return self._find(PREVIOUS)
 
     def candidate(self) -> RegisteredModel:
         """The challenger, or the champion if nobody challenges it.

@@ -6,11 +6,11 @@ from datetime import UTC, datetime
 
 import polars as pl
 
-from gridcast.domain.errors import GateRefusedError
+from gridcast.domain.errors import GateRefusedError, GridcastError
 from gridcast.evaluation.bootstrap import FEWEST_BLOCKS, Resampling
 from gridcast.evaluation.comparison import compare_pairs
 from gridcast.evaluation.scored import MODEL
-from gridcast.registry.mlflow_registry import CHALLENGER, CHAMPION, RegisteredModel, Registry
+from gridcast.registry.mlflow_registry import CHALLENGER, CHAMPION, PREVIOUS, RegisteredModel, Registry
 from gridcast.store.sqlite import Store
 from gridcast.workflows.backtest import Backtest
 from gridcast.workflows.gate import Gate
@@ -68,7 +68,7 @@ def promote_model(
     reason = "; ".join(each for each in (_because(challenge, reigning), remark) if each)
     previous = None if champion is None else champion.version
     if not dry_run:
-        registry.set_alias(CHAMPION, candidate.version)
+        _put_in_charge(registry, candidate, instead_of=champion)
         if CHALLENGER in candidate.aliases:
             registry.drop_alias(CHALLENGER)
         registry.tag(candidate.version, {"promoted_because": reason, "promoted_by": actor})
@@ -76,6 +76,33 @@ def promote_model(
             at=datetime.now(UTC), kind="promoted", message=f"model {candidate.version} by {actor}: {reason}"
         )
     return Promotion(candidate.version, previous, reason, changed=not dry_run)
+
+
+def roll_back(registry: Registry, store: Store, *, actor: str, reason: str = "", dry_run: bool = False) -> Promotion:
+    """Put the model back in charge that was before; rolling back once more undoes it.
+
+    Raises:
+        GridcastError: no other model was in charge before.
+    """
+    champion, previous = registry.champion(), registry.previous()
+    if champion is None or previous is None or previous.version == champion.version:
+        raise GridcastError(
+            "there is no model to go back to; expected one that was in charge before the champion. See "
+            '"gridcast status".'
+        )
+    because = f"instead of {champion.version}{': ' if reason else ''}{reason}"
+    if not dry_run:
+        _put_in_charge(registry, previous, instead_of=champion)
+        store.add_event(
+            at=datetime.now(UTC), kind="rolled_back", message=f"model {previous.version} by {actor} {because}"
+        )
+    return Promotion(previous.version, champion.version, because, changed=not dry_run)
+
+
+def _put_in_charge(registry: Registry, model: RegisteredModel, *, instead_of: RegisteredModel | None) -> None:
+    if instead_of is not None:
+        registry.set_alias(PREVIOUS, instead_of.version)
+    registry.set_alias(CHAMPION, model.version)
 
 
 def _refusals(challenge: Backtest, reigning: Backtest | None, *, gate: Gate) -> list[str]:

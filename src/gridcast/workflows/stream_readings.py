@@ -9,6 +9,7 @@ from typing import Final
 
 import polars as pl
 
+from gridcast.domain.errors import GridcastError
 from gridcast.domain.tables import CLEAN_READINGS, FORECASTS, READINGS, earliest, latest
 from gridcast.features.windows import DAYS_OF_HISTORY, LONGEST_HORIZON
 from gridcast.quality.limits import CONTEXT_AFTER, CONTEXT_BEFORE
@@ -53,11 +54,9 @@ class TickJob:
 
     def known(self, store: Store, clean: pl.DataFrame, *, days: int = DAYS_OF_HISTORY) -> Known:
         """What is known at the issue time: the tick's own clean rows behind the history before its span."""
-        start = self.issue_time - timedelta(days=days)
-        history = store.readings(start=start, end=self.span[0])
-        end = self.issue_time + LONGEST_HORIZON
-        weather = self.processed.weather(start=start, end=end, known_at=self.issue_time)
-        return Known(pl.concat([history, clean]), weather, self.processed.holidays(), self.rules.hierarchy)
+        history = store.readings(start=self.issue_time - timedelta(days=days), end=self.span[0])
+        readings = pl.concat([history, clean])
+        return _known(readings, self.processed, self.rules, issue_time=self.issue_time, days=days)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +68,7 @@ class Stream:
         path: the file of the store.
         processed: what the batch run handed over: history before the start, weather, holidays.
         rules: how to clean.
-        model: the champion.
+        model: tells who forecasts the next tick.
         run_tick: the pipeline of one tick.
         log_days: how many days before the issue time are in the log: what `warm_start` takes over, or fewer.
         tell_left: told how many late readings are left to the batch run, and that they are from before which time.
@@ -79,7 +78,7 @@ class Stream:
     path: Path
     processed: Processed
     rules: CleaningRules
-    model: RegisteredModel
+    model: Callable[[], RegisteredModel]
     run_tick: Callable[[TickJob], None]
     log_days: int
     tell_left: Callable[[int, datetime], None] = lambda _rows, _before: None
@@ -121,6 +120,18 @@ class Stream:
             forecasts=FORECASTS.to_frame(),
         )
 
+    def known(self) -> tuple[Known, datetime]:
+        """What the newest forecast of the stream looked at, and when it was issued.
+
+        Raises:
+            GridcastError: the stream has not begun.
+        """
+        issue_time = self.store.position(CONSUMER).issue_time
+        if issue_time is None:
+            raise GridcastError("the stream has not begun; expected a warm start before it.")
+        readings = self.store.readings(start=issue_time - timedelta(days=DAYS_OF_HISTORY), end=issue_time)
+        return _known(readings, self.processed, self.rules, issue_time=issue_time, days=DAYS_OF_HISTORY), issue_time
+
     def not_landed(self, raw: pl.DataFrame) -> pl.DataFrame:
         """Rows of `raw` (`READINGS`) that change what cleaning takes from the log: new, late and corrected readings.
 
@@ -150,6 +161,7 @@ class Stream:
         first, last = touched
         newest = self.rules.start_of_interval(last) + self.rules.interval
         issue_time = max(newest, position.issue_time or newest)
+        model = self.model()
         return TickJob(
             store=self.path,
             processed=self.processed,
@@ -157,8 +169,8 @@ class Stream:
             span=(self.rules.start_of_interval(min(first, position.issue_time or first)) - CONTEXT_AFTER, issue_time),
             issue_time=issue_time,
             rules=self.rules,
-            artefact=self.model.directory,
-            model_version=self.model.version,
+            artefact=model.directory,
+            model_version=model.version,
         )
 
     def _oldest(self, issue_time: datetime) -> datetime:
@@ -195,6 +207,14 @@ class Stream:
         left = sum(spans[each].rows for each in self.rules.hierarchy.leaves if each in spans)
         if left:
             self.tell_left(left, oldest)
+
+
+def _known(
+    readings: pl.DataFrame, processed: Processed, rules: CleaningRules, *, issue_time: datetime, days: int
+) -> Known:
+    start, end = issue_time - timedelta(days=days), issue_time + LONGEST_HORIZON
+    weather = processed.weather(start=start, end=end, known_at=issue_time)
+    return Known(readings, weather, processed.holidays(), rules.hierarchy)
 
 
 def _counting(readings: pl.DataFrame) -> pl.DataFrame:
@@ -251,12 +271,15 @@ def replay(
 def follow(stream: Stream, *, stop: threading.Event, every: timedelta) -> Iterator[datetime]:
     """Tick whenever readings have landed, until `stop` is set; yields each issue time.
 
+    Who forecasts is asked all the while, so that a new champion is taken over, or refused, before it is needed.
+
     Args:
         stream: a stream that has been warm-started.
         stop: set to end.
         every: how often to look.
     """
     while not stop.wait(every / timedelta(seconds=1)):
+        stream.model()
         issued = stream.tick()
         if issued is not None:
             yield issued

@@ -14,6 +14,7 @@ from gridcast.models.tensorflow.input_layers import (
     ObservedShares,
     ScaledLoad,
     TemperatureHinges,
+    UniformNoise,
     WeekLevel,
 )
 from gridcast.models.tensorflow.quantile_layers import CalibratedQuantiles, QuantileGaps, WiderWhereLacking
@@ -30,6 +31,7 @@ LAYERS = [
     pytest.param(CalendarTerms(daily=3, yearly=1), [(LEADS,)] * 3, (LEADS, 1 + 6 + 2 + 7), id="CalendarTerms"),
     pytest.param(TemperatureHinges((10.0,), (20.0, 25.0)), [(LEADS, 4)], (LEADS, 17), id="TemperatureHinges"),
     pytest.param(ObservedShares(2), [(6, 2)], (3,), id="ObservedShares"),
+    pytest.param(UniformNoise(0.5), [(LEADS, 3)], (LEADS, 3), id="UniformNoise"),
     pytest.param(QuantileGaps(7), [(LEADS, 8)], (LEADS, 7), id="QuantileGaps"),
     pytest.param(CalibratedQuantiles(3, 6), [(LEADS, 7), (2,), (LEADS,), ()], (LEADS, 7), id="CalibratedQuantiles"),
     pytest.param(WiderWhereLacking(3), [(LEADS, 7), (LEADS, 3)], (LEADS, 7), id="WiderWhereLacking"),
@@ -97,6 +99,14 @@ def test_temperature_hinges_are_straight_beyond_the_outer_knots_and_zero_where_m
 def test_shares_tell_how_much_was_observed() -> None:
     scaled = np.array([[[1.0, 1.0], [0.0, 0.0], [0.0, 0.0], [0.0, 0.0]]], dtype=np.float32)
     assert_allclose(ObservedShares(2)(scaled), [[0.5, 0.0]])
+
+
+def test_noise_has_its_deviation_in_training_another_one_each_time_and_is_none_otherwise() -> None:
+    layer, values = UniformNoise(0.5), np.ones((100, 50), dtype=np.float32)
+    first, second = (np.asarray(layer(values, training=True)) for _ in range(2))
+    assert_allclose([first.std(), (first - second).std(), first.mean()], [0.5, 0.5 * np.sqrt(2), 1.0], rtol=0.05)
+    assert_allclose(layer(values), values)
+    assert_allclose(UniformNoise(0.0)(values, training=True), values)
 
 
 def test_quantiles_are_built_outward_from_the_median_and_stretched_by_the_factors() -> None:

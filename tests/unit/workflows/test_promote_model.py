@@ -9,14 +9,14 @@ from support.empty_registry import copy_empty_registry
 from support.scored_frames import forecaster_rows
 from support.workers import run_folder
 
-from gridcast.domain.errors import GateRefusedError, UsageError
+from gridcast.domain.errors import GateRefusedError, GridcastError, UsageError
 from gridcast.domain.quantiles import QUANTILE_COLUMNS
 from gridcast.registry.mlflow_registry import RegisteredModel, Registry
 from gridcast.store.sqlite import Store
 from gridcast.workflows.backtest import Backtest
 from gridcast.workflows.gate import Gate
 from gridcast.workflows.judge_model import Comparison
-from gridcast.workflows.promote_model import Promotion, promote_model
+from gridcast.workflows.promote_model import Promotion, promote_model, roll_back
 from gridcast.workflows.weather_use import WeatherKnown
 
 DEFAULT = Gate()
@@ -37,6 +37,10 @@ class Plant:
         self.artefact = folder / "artefact"
         self.artefact.mkdir()
         (self.artefact / "model.tflite").write_bytes(b"weights")
+
+    def champion(self) -> str | None:
+        found = self.registry.champion()
+        return None if found is None else found.version
 
     def model(self) -> RegisteredModel:
         return self.registry.register(self.artefact, params={}, metrics={}, tags={}, pip_requirements=())
@@ -150,3 +154,21 @@ def test_a_dry_run_judges_and_changes_nothing(plant: Plant) -> None:
 def test_an_impossible_gate_is_refused() -> None:
     with pytest.raises(UsageError, match="two shares between 0 and 1"):
         Gate(coverage_80=(0.9, 0.7))
+
+
+def test_a_rollback_puts_the_former_champion_back_and_another_one_undoes_it(plant: Plant) -> None:
+    first, second = plant.model(), plant.model()
+    plant.promote(first, losses=lambda model: measured(model, pinball=2.0))
+    with pytest.raises(GridcastError, match="no model to go back to"):
+        roll_back(plant.registry, plant.store, actor="anna")
+    plant.promote(second, losses=lambda model: measured(model, pinball=2.0 if model.version == "1" else 1.0))
+
+    would = roll_back(plant.registry, plant.store, actor="anna", dry_run=True)
+    assert (would.version, would.changed) == ("1", False)
+    assert plant.champion() == "2"
+    done = roll_back(plant.registry, plant.store, actor="anna", reason="too low at night")
+    assert (done.version, done.previous, done.changed) == ("1", "2", True)
+    assert plant.champion() == "1"
+    assert plant.store.events()["message"][-1] == "model 1 by anna instead of 2: too low at night"
+    assert roll_back(plant.registry, plant.store, actor="anna").version == "2"
+    assert plant.store.events()["kind"].to_list() == ["promoted", "promoted", "rolled_back", "rolled_back"]

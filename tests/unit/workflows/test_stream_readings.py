@@ -45,7 +45,7 @@ class Running:
             self.path,
             self.processed,
             self.rules,
-            model,
+            lambda: model,
             self._tick,
             DAYS,
             lambda *all_: self.left.append(all_),

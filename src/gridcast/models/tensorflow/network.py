@@ -16,6 +16,7 @@ from gridcast.models.tensorflow.input_layers import (
     ObservedShares,
     ScaledLoad,
     TemperatureHinges,
+    UniformNoise,
     WeekLevel,
 )
 from gridcast.models.tensorflow.missing import is_observed
@@ -72,8 +73,8 @@ def build_member(spec: NetworkSpec, *, series: int, name: str = "member") -> ker
     shapes = {each: (shape, "float32") for each, shape in _term_shapes(spec).items()}
     terms = _symbols({**shapes, "series": ((), "int32")})
     identity = keras.layers.Embedding(series + 1, size.embedding, name="identity")(terms["series"])
-    per_lead = keras.layers.GaussianNoise(size.noise, name="noise")(terms["per_lead"])
-    recent = keras.layers.GaussianNoise(size.noise, name="recent_noise")(terms["recent"])
+    per_lead = UniformNoise(size.noise, name="noise")(terms["per_lead"])
+    recent = UniformNoise(size.noise, name="recent_noise")(terms["recent"])
     recent = _blocks(recent, size.encoder_width, count=2, dropout=size.dropout, name="recent")
     recent = keras.layers.Dense(size.summary, name="recent_summary")(recent)
     outlook = keras.layers.Concatenate(name="recent_and_horizon")([recent, _horizon(per_lead, spec)])

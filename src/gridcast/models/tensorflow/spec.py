@@ -86,9 +86,9 @@ class TrainSpec:
         UsageError: a value is impossible.
     """
 
-    members: int = 5
+    members: int = 4
     epochs: int = 5
-    windows_per_epoch: int = 12_288
+    windows_per_epoch: int = 16_384
     batch_size: int = 64
     learning_rate: float = 2e-3
     weight_decay: float = 0.3
@@ -114,7 +114,7 @@ class TrainSpec:
         Never more than half of them, as windows an interval apart tell nearly the same.
 
         >>> TrainSpec().windows_in_epoch(1_000_000, leads=48), TrainSpec().windows_in_epoch(1_000_000, leads=168)
-        (12288, 3510)
+        (16384, 4681)
         """
         wanted = self.windows_per_epoch * min(1.0, max(USUAL_LEADS / leads, 0.25))
         return max(1, min(int(wanted), windows // 2))

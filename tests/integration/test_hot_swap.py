@@ -1,0 +1,82 @@
+"""Models are swapped under a stream that goes on: by the hundred, some of them damaged."""
+
+import contextlib
+import itertools
+import shutil
+from datetime import timedelta
+from pathlib import Path
+
+import polars as pl
+import pytest
+from support.plant import Plant
+from support.processed_history import HOUR, START, ZONES
+
+from gridcast.domain.tables import READINGS
+from gridcast.models.tensorflow.serving import Forecaster
+from gridcast.pipelines.beam.tick import run_tick
+from gridcast.quality.limits import Limits
+from gridcast.registry.mlflow_registry import CHAMPION, RegisteredModel, Registry
+from gridcast.store.sqlite import Store
+from gridcast.workflows.on_duty import LOOK_EVERY, REFUSED, TOOK_OVER, OnDuty, require_forecast
+from gridcast.workflows.rules import CleaningRules
+from gridcast.workflows.stream_readings import Stream, replay
+
+SWAPS = 100
+VERSIONS = 10
+DAYS = 60
+
+
+@pytest.fixture
+def registry(plant: Plant, tmp_path: Path) -> Registry:
+    """Ten versions of one model; a byte of the last one's graph has changed since it was registered."""
+    registry = Registry.open(tmp_path / "registry")
+    artefact = shutil.copytree(plant.model.directory, tmp_path / "artefact")
+    made = [registry.register(artefact, params={}, metrics={}, tags={}, pip_requirements=()) for _ in range(VERSIONS)]
+    graph = made[-1].directory / "model.tflite"
+    content = bytearray(graph.read_bytes())
+    content[len(content) // 2] ^= 1
+    graph.write_bytes(content)
+    registry.set_alias(CHAMPION, "1")
+    return registry
+
+
+def test_a_hundred_swaps_one_in_ten_of_a_damaged_model_miss_no_tick_and_let_none_forecast_that_is_damaged(
+    plant: Plant, registry: Registry, tmp_path: Path
+) -> None:
+    processed, hierarchy = plant.processed, plant.processed.hierarchy
+    since = dict.fromkeys(hierarchy.leaves, START)
+    rules = CleaningRules(interval=HOUR, limits=Limits(), hierarchy=hierarchy, series_since=since)
+    start = processed.observed_until - SWAPS * HOUR
+    received = processed.readings(series_ids=ZONES).select(READINGS.names())
+    received = received.filter(pl.col("valid_time") >= start - timedelta(days=DAYS))
+    seconds = itertools.count(step=int(LOOK_EVERY.total_seconds()))
+    with contextlib.closing(Store.open(tmp_path / "gridcast.db")) as store:
+
+        def prove(model: RegisteredModel) -> None:
+            known, issue_time = stream.known()
+            forecaster = Forecaster.load(model.directory)
+            require_forecast(forecaster, known, issue_time=issue_time, interval=HOUR, version=model.version)
+
+        duty = OnDuty(registry.get("1"), registry.champion, prove, store, clock=lambda: next(seconds))
+        stream = Stream(store, tmp_path / "gridcast.db", processed, rules, duty, run_tick, DAYS)
+        stream.warm_start(received, start=start, days=DAYS)
+        asked = itertools.cycle([*range(2, VERSIONS + 1), 1])
+
+        def swap() -> bool:
+            registry.set_alias(CHAMPION, str(next(asked)))
+            return False
+
+        issued = list(replay(stream, received, start=start, step=HOUR, pause=swap))
+        forecasts = store.forecasts(start=start, end=processed.observed_until + HOUR)
+        events = store.events(newest=2 * SWAPS)
+
+    assert issued == [start + (number + 1) * HOUR for number in range(SWAPS)]
+    said = forecasts.group_by("issue_time").agg(pl.col("model_version").unique()).sort("issue_time")
+    assert said["issue_time"].to_list() == issued
+    wanted = [str(number % VERSIONS + 1) for number in range(SWAPS)]
+    good = [version if version != str(VERSIONS) else str(VERSIONS - 1) for version in wanted]
+    assert said["model_version"].to_list() == [[version] for version in good]
+    kinds = events["kind"].value_counts().rows_by_key("kind", unique=True)
+    assert kinds == {TOOK_OVER: SWAPS - SWAPS // VERSIONS - 1, REFUSED: SWAPS // VERSIONS}
+    refusals = events.filter(pl.col("kind") == REFUSED)["message"]
+    assert refusals.str.contains(f"{VERSIONS - 1} stays in service: .*model.tflite").all()
