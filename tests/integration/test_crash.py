@@ -35,7 +35,7 @@ def test_a_stream_killed_twenty_times_ends_in_the_store_of_an_undisturbed_one(pr
     expected, found = content(undisturbed.directory / "data" / "gridcast.db"), content(path)
     for name, table in expected.items():
         assert table.height > 0
-        assert_frame_equal(found[name], table, check_exact=True, obj=name)
+        assert_frame_equal(found[name], table, check_exact=True)
 
 
 def kill_after_progress(place: Place, path: Path, *, seconds: float) -> None:

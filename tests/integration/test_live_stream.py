@@ -104,6 +104,8 @@ def test_a_second_stream_is_refused_one_that_stands_by_takes_over_and_a_new_cham
         finally:
             for each in processes:
                 each.kill()
+                with each:
+                    pass
         forecasts = store.forecasts(start=NEXT + HOUR, end=NEXT + 4 * HOUR)
 
     said = forecasts.group_by("issue_time").agg(pl.col("model_version").unique()).sort("issue_time")
