@@ -5,7 +5,8 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from gridcast.evaluation.conformal import GAPS, conformal_factors, leaning_on
+from gridcast.domain.day_parts import DAY_PARTS
+from gridcast.evaluation.conformal import GAPS, conformal_factors, leaning_on, stretched
 
 Floats = npt.NDArray[np.floating]
 Ints = npt.NDArray[np.integer]
@@ -22,6 +23,8 @@ class Evidence(NamedTuple):
     """(series, origin, lead), NaN = missing."""
     known_from: Ints
     """(series, origin, lead), first position at which each load was known."""
+    part: Ints
+    """(series, origin, lead), which of `DAY_PARTS` each load lies in."""
     quantiles_mw: Floats
     """(series, origin, lead, quantile)."""
     cold: npt.NDArray[np.int64]
@@ -38,6 +41,7 @@ class Evidence(NamedTuple):
             self.day[lately],
             np.where(known, self.actual_mw[:, lately], np.nan),
             self.known_from[:, lately],
+            self.part[:, lately],
             self.quantiles_mw[:, lately],
             self.cold,
             self.as_kin_mw[:, :, lately],
@@ -45,23 +49,33 @@ class Evidence(NamedTuple):
 
 
 def refreshed_factors(evidence: Evidence, *, bucket: Ints) -> npt.NDArray[np.float64]:
-    """Factors of the gaps outward from the median, (series, bucket, gap); all one without evidence.
+    """Factors of the gaps outward from the median, (series, bucket, day part, gap); all one without evidence.
 
-    Those of a series lean on those of all series in the same lead bucket, and these on one: see `leaning_on`. `bucket`
-    (lead,) numbers the bucket of each lead from 0.
+    Those of all series in a lead bucket lean on one, those of a part of the day in it on them; a series has a factor of
+    its own in each bucket, on top of these, that leans on one: see `leaning_on`. `bucket` (lead,) numbers the bucket
+    of each lead from 0.
     """
     series = len(evidence.actual_mw)
-    factors = np.ones((series, int(bucket.max()) + 1, GAPS))
+    factors = np.ones((series, int(bucket.max()) + 1, len(DAY_PARTS), GAPS))
     for each in range(factors.shape[1]):
-        actual, quantiles = evidence.actual_mw[:, :, bucket == each], evidence.quantiles_mw[:, :, bucket == each]
-        observed = np.any(np.isfinite(actual), axis=-1)
-        days = len(np.unique(evidence.day[observed.any(axis=0)]))
-        pooled = leaning_on(np.ones(GAPS), _factors(actual, quantiles), days=days)
+        inside = bucket == each
+        actual, quantiles = evidence.actual_mw[:, :, inside], evidence.quantiles_mw[:, :, inside]
+        part = evidence.part[:, :, inside]
+        pooled = _leaning(np.ones(GAPS), actual, quantiles, day=evidence.day)
+        by_part = np.stack(
+            [
+                _leaning(pooled, np.where(part == number, actual, np.nan), quantiles, day=evidence.day)
+                for number in range(len(DAY_PARTS))
+            ]
+        )
+        rest = stretched(quantiles, by_part[part])
         for row in range(series):
-            days = len(np.unique(evidence.day[observed[row]]))
-            factors[row, each] = leaning_on(pooled, _factors(actual[row], quantiles[row]), days=days)
+            own = _leaning(np.ones(GAPS), actual[[row]], rest[[row]], day=evidence.day)
+            factors[row, each] = by_part * own
     return factors
 
 
-def _factors(actual: Floats, quantiles: Floats) -> Floats:
-    return conformal_factors(actual.ravel(), quantiles.reshape(-1, quantiles.shape[-1]))
+def _leaning(prior: Floats, actual: Floats, quantiles: Floats, *, day: Ints) -> Floats:
+    """Factors that actuals (series, origin, lead) ask for, drawn towards `prior` where they come from few days."""
+    days = len(np.unique(day[np.any(np.isfinite(actual), axis=(0, 2))]))
+    return leaning_on(prior, conformal_factors(actual.ravel(), quantiles.reshape(-1, quantiles.shape[-1])), days=days)

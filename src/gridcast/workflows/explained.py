@@ -113,13 +113,14 @@ class Asked:
 
     def quantiles(self, inputs: Inputs) -> Floats:
         """The forecasts, (window, lead, quantile), MW."""
-        return self.refresh.told(self.forecaster.predict(inputs), series=self.rows)
+        return self.refresh.told(self.forecaster.predict(inputs), inputs, series=self.rows)
 
     def quantities(self, many: Sequence[Inputs]) -> Floats:
         """`QUANTITIES` of several sets of inputs, (set, window, lead, quantity), MW, in one batch."""
         together = {name: np.concatenate([each[name] for each in many]) for name in many[0]}
         answers = np.split(self.forecaster.predict(together), len(many))
-        return np.stack([quantities_of(self.refresh.told(each, series=self.rows)) for each in answers])
+        told = (self.refresh.told(each, of, series=self.rows) for each, of in zip(answers, many, strict=True))
+        return np.stack([quantities_of(each) for each in told])
 
 
 def asked_of(forecaster: Forecaster, refresh: Refresh, panel: Panel, *, series_ids: Sequence[str]) -> Asked:

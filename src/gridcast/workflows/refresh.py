@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from gridcast.domain.day_parts import day_part
 from gridcast.domain.quantiles import MEDIAN, QUANTILE_LEVELS
 from gridcast.evaluation.conformal import stretched
 from gridcast.evaluation.kin import Kinship, kinship, with_kin
@@ -42,7 +43,7 @@ class Refresh:
     """How a model's forecasts of the series of a panel are adapted.
 
     Attributes:
-        factors: (series, bucket, gap), what gaps between quantiles are stretched by.
+        factors: (series, bucket, day part, gap), what gaps between quantiles are stretched by.
         bucket: (lead,) number of the bucket of each lead.
         cold: (cold,), rows of the series that the model has never seen.
         kin: whom these can be forecast as.
@@ -58,7 +59,7 @@ class Refresh:
     def forecast(self, forecaster: Forecaster, panel: Panel, *, series: npt.ArrayLike, origin: npt.ArrayLike) -> Floats:
         """`Forecaster.forecast`, adapted; the panel's series are those of the refresh, in their order."""
         inputs = self.inputs(forecaster, panel, series=series, origin=origin, leads=forecaster.leads)
-        return self.told(forecaster.predict(inputs), series=series)
+        return self.told(forecaster.predict(inputs), inputs, series=series)
 
     def inputs(
         self, forecaster: Forecaster, panel: Panel, *, series: npt.ArrayLike, origin: npt.ArrayLike, leads: int
@@ -72,8 +73,8 @@ class Refresh:
         everything = np.concatenate([np.arange(len(rows)), window])
         return inputs_as(panel, Kin(number, mix), series=rows[everything], origin=origins[everything], leads=leads)
 
-    def told(self, quantiles_mw: Floats, *, series: npt.ArrayLike) -> Floats:
-        """Forecasts (window, lead, quantile), MW, from the model's answers (asked, lead, quantile) to `inputs`."""
+    def told(self, quantiles_mw: Floats, inputs: Inputs, *, series: npt.ArrayLike) -> Floats:
+        """Forecasts (window, lead, quantile), MW, from the model's answers (asked, lead, quantile) to its inputs."""
         rows = np.asarray(series)
         quantiles = quantiles_mw[: len(rows)].astype(np.float64)
         cold = np.flatnonzero(np.isin(rows, self.cold))
@@ -82,7 +83,8 @@ class Refresh:
             as_kin[0] = quantiles[..., MEDIAN]
             as_kin[self._asked(rows)] = quantiles_mw[len(rows) :, :, MEDIAN]
             quantiles[cold] = self._kinship_of(rows[cold]).moved(quantiles[cold], as_kin[:, cold])
-        return stretched(quantiles, self.factors[rows][:, self.bucket])
+        part = day_part(inputs["hour_of_day"][: len(rows)])
+        return stretched(quantiles, self.factors[rows[:, np.newaxis], self.bucket, part])
 
     def _asked(self, rows: Places) -> tuple[Places, Places]:
         """Kin and window of what the model is asked for besides the windows as they are."""
@@ -142,6 +144,7 @@ def evidence_of(forecaster: Forecaster, panel: Panel, *, start: datetime, end: d
         day=panel.time[origins].astype("datetime64[D]").astype(np.int64),
         actual_mw=actual,
         known_from=panel.known_from[:, valid],
+        part=day_part(panel.calendar.hour_of_day[panel.zone_of_series][:, valid]),
         quantiles_mw=plain.reshape(*actual.shape, len(QUANTILE_LEVELS)),
         cold=cold,
         as_kin_mw=_as_kin(forecaster, panel, cold, origins, tells=tells),

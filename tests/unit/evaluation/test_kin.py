@@ -21,6 +21,7 @@ def evidence(*, days: int = 30, as_kin: tuple[float, ...] = (SAME, LIKE, UNLIKE)
         day=np.arange(days),
         actual_mw=actual,
         known_from=np.broadcast_to(origin[:, np.newaxis] + 1, actual.shape),
+        part=np.zeros(actual.shape, dtype=np.int64),
         quantiles_mw=np.broadcast_to((own[:, np.newaxis] + GAPS)[:, np.newaxis, np.newaxis], (2, days, 3, 7)),
         cold=np.array([1]),
         as_kin_mw=np.broadcast_to(np.array(as_kin)[:, np.newaxis, np.newaxis, np.newaxis], (len(as_kin), 1, days, 3)),

@@ -20,6 +20,7 @@ def evidence(*, days: int = 60, leads: int = 8) -> Evidence:
         day=np.arange(days),
         actual_mw=noise,
         known_from=np.broadcast_to(valid + 1, noise.shape),
+        part=np.broadcast_to(valid % 24 // 6, noise.shape),
         quantiles_mw=np.broadcast_to(EXACT, (*noise.shape, len(EXACT))),
         cold=np.zeros(0, dtype=np.int64),
         as_kin_mw=np.zeros((1, 0, days, leads)),
@@ -28,8 +29,17 @@ def evidence(*, days: int = 60, leads: int = 8) -> Evidence:
 
 def test_a_series_whose_bands_were_too_narrow_is_stretched_and_the_other_hardly() -> None:
     factors = refreshed_factors(evidence(days=400), bucket=np.zeros(8, dtype=np.int64))
-    assert_allclose(factors[0, 0], 1.0, atol=0.3)
-    assert_allclose(factors[1, 0], 3.0, atol=0.5)
+    assert_allclose(factors[0, 0, 0], 1.0, atol=0.3)
+    assert_allclose(factors[1, 0, 0], 3.0, atol=0.5)
+
+
+def test_a_part_of_the_day_whose_bands_were_too_wide_is_narrowed_and_the_others_stay() -> None:
+    many = evidence(days=400, leads=24)
+    at_night = many.part == 0
+    quiet = many._replace(actual_mw=np.where(at_night, many.actual_mw / 4, many.actual_mw))
+    factors = refreshed_factors(quiet, bucket=np.zeros(24, dtype=np.int64))
+    assert_allclose(factors[0, 0, 0] * 4, factors[0, 0, 1:].mean(axis=0), rtol=0.2)
+    assert_allclose(factors[0, 0, 1:], 1.0, atol=0.3)
 
 
 def test_little_evidence_changes_little_and_none_nothing() -> None:
