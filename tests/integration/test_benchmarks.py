@@ -86,6 +86,12 @@ def test_the_competition_is_solved_from_training_to_score() -> None:
     assert figures["contestants"]["organisers_benchmark"]["wrmse_kw"] == 100_385
 
 
+def test_ways_to_do_without_the_weather_of_a_week_are_compared_on_another_one() -> None:
+    figures = run("accuracy.week_weather", "--quick")
+    assert figures.keys() == {"climatology", "none", "mean", "observed"}
+    assert min(figures.values()) > 0
+
+
 def test_the_competition_is_scored_as_its_organisers_did(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(ROOT)
     competition = importlib.import_module("benchmarks.accuracy.competition")
