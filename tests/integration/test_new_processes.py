@@ -5,9 +5,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+from support.installation import GRIDCAST
+
 from gridcast.registry.mlflow_registry import CHAMPION, Registry
 
-GRIDCAST = Path(sys.executable).with_name("gridcast")
 OPENED_ANEW = """
 import sys
 from pathlib import Path

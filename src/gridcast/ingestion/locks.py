@@ -14,10 +14,6 @@ class SourceInUseError(GridcastError):
     """Another process reads this source into the same data folder."""
 
 
-class StreamInUseError(GridcastError):
-    """Another process streams into the same data folder."""
-
-
 @contextlib.contextmanager
 def writing(directory: Path) -> Iterator[None]:
     """Wait for whoever writes to the raw folder `directory`, then keep the others waiting.
@@ -77,10 +73,9 @@ def streaming_alone(directory: Path, *, wait: Callable[[], bool] | None = None) 
     until they get it or it says false.
 
     Raises:
-        GridcastError: the folder cannot be written to.
-        StreamInUseError: another process does.
+        GridcastError: another process does, or the folder cannot be written to.
     """
-    taken = StreamInUseError(
+    taken = GridcastError(
         f"{directory}: another process streams here; expected one at a time. Let it end or stop it, or start this one "
         "with --standby to take over then."
     )

@@ -136,8 +136,7 @@ class Registry:
         Raises:
             GridcastError: the registry does not answer.
         """
-        with _told(self._home):
-            return self._find(CHAMPION)
+        return self._find(CHAMPION)
 
     def previous(self) -> RegisteredModel | None:
         """The model that was in charge before, if there was one."""
@@ -192,14 +191,15 @@ class Registry:
         self._client.log_batch(run_id, metrics=values, tags=[RunTag("measured_at", str(now))])
 
     def _find(self, version: str) -> RegisteredModel | None:
-        try:
-            if version.isdecimal():
-                return self._describe(self._client.get_model_version(_NAME, version))
-            return self._describe(self._client.get_model_version_by_alias(_NAME, version))
-        except MlflowException as error:
-            if error.error_code in {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"}:
-                return None
-            raise
+        with _told(self._home):
+            try:
+                if version.isdecimal():
+                    return self._describe(self._client.get_model_version(_NAME, version))
+                return self._describe(self._client.get_model_version_by_alias(_NAME, version))
+            except MlflowException as error:
+                if error.error_code in {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"}:
+                    return None
+                raise
 
     def _folder(self, run_id: str) -> Path:
         """Where MLflow looks for the artefact of a run, told from where the registry lies now."""

@@ -65,8 +65,10 @@ class OnDuty:
             self._is_silent = True
             return
         self._is_silent = False
-        if found is None or found.version in {self.model.version, self._refused}:
-            self._refused = self._refused if found is not None and found.version == self._refused else None
+        if found is None or found.version == self.model.version:
+            self._refused = None
+            return
+        if found.version == self._refused:
             return
         try:
             self.prove(found)

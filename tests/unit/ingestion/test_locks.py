@@ -5,14 +5,15 @@ from pathlib import Path
 
 import pytest
 
-from gridcast.ingestion.locks import StreamInUseError, streaming_alone
+from gridcast.domain.errors import GridcastError
+from gridcast.ingestion.locks import streaming_alone
 
 
 def test_a_second_stream_is_refused_and_another_folder_is_free(tmp_path: Path) -> None:
     with (
         streaming_alone(tmp_path / "a"),
         streaming_alone(tmp_path / "b"),
-        pytest.raises(StreamInUseError, match="--standby"),
+        pytest.raises(GridcastError, match=r"another process streams here.*--standby"),
         streaming_alone(tmp_path / "a"),
     ):
         pass
@@ -36,5 +37,9 @@ def test_one_that_stands_by_takes_over_when_the_first_ends(tmp_path: Path) -> No
 
 
 def test_one_that_stands_by_gives_up_when_it_is_told_to(tmp_path: Path) -> None:
-    with streaming_alone(tmp_path), pytest.raises(StreamInUseError), streaming_alone(tmp_path, wait=lambda: False):
+    with (
+        streaming_alone(tmp_path),
+        pytest.raises(GridcastError, match="another process streams here"),
+        streaming_alone(tmp_path, wait=lambda: False),
+    ):
         pass
