@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from gridcast.domain.tables import READINGS, earliest, latest
 from gridcast.ingestion.sample import INTERVAL, TIME_ZONE, read_sample
+from gridcast.quality.cells import place
 from gridcast.quality.cleaning import Cleaned, clean_block
 from gridcast.quality.grid import build_clock
 from gridcast.quality.like_days import like_days, to_singles
@@ -206,12 +207,13 @@ def _slip(load: Floats, kinds: NDArray[np.str_], true: Floats, *, series: int, c
 
 def _clean(whole: Wide, readings: pl.DataFrame) -> Cleaned:
     largest = np.nanmax(whole.load_mw, axis=1)
+    time_zones = dict.fromkeys(whole.series_ids, TIME_ZONE)
     return clean_block(
-        readings,
+        place(readings, time_zones=time_zones, interval=INTERVAL),
         span=(whole.times[0], whole.times[-1] + INTERVAL),
         interval=INTERVAL,
         limits=Limits(),
-        time_zones=dict.fromkeys(whole.series_ids, TIME_ZONE),
+        time_zones=time_zones,
         series_limits={
             name: Limits(max_load_mw=MAXIMUM * float(most))
             for name, most in zip(whole.series_ids, largest, strict=True)

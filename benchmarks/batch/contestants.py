@@ -70,7 +70,7 @@ def _polars(job: BatchJob) -> None:
     temperature = pl.read_parquet(job.temperature)
     sums, counts, dead = [], [], []
     for block in job.blocks:
-        cleaned = job.rules.clean(raw.read_readings(job.raw, series=(block.first, block.last)), block)
+        cleaned = job.rules.clean(job.rules.place(raw.read_readings(job.raw, series=(block.first, block.last))), block)
         _write_months(cleaned.readings, job, temperature, name=f"children-{block.number}")
         sums.append(partial_sums(cleaned.readings, hierarchy=job.rules.hierarchy))
         counts.append(cleaned.counts)

@@ -79,7 +79,7 @@ def assert_equals_pure_functions(prepared: Prepared, workspace: Workspace) -> No
     processed, _, metrics = prepared
     readings, own = raw.read_readings(workspace.raw), rules(workspace)
     whole = BlockName(readings["valid_time"].min(), readings["valid_time"].max() + HOUR)
-    children, removed, counts = own.clean(readings, whole)
+    children, removed, counts = own.clean(own.place(readings), whole)
     sums = partial_sums(children, hierarchy=own.hierarchy)
     parents = combine_sums(sums)
     mean = pl.read_parquet(processed.directory / "temperature.parquet")

@@ -8,14 +8,14 @@ from typing import Final, NamedTuple
 import numpy as np
 import polars as pl
 
-from gridcast.domain.tables import CLEAN_READINGS, READINGS, UTC_TIME
+from gridcast.domain.tables import CLEAN_READINGS, UTC_TIME
 from gridcast.quality.bounds import Bounds
+from gridcast.quality.cells import Placed
 from gridcast.quality.edits import place_edits
 from gridcast.quality.estimation import estimate
 from gridcast.quality.grid import Booleans, Grid, Integers, build_clock
 from gridcast.quality.limits import CONTEXT_AFTER, CONTEXT_BEFORE, Limits
 from gridcast.quality.placement import build_grid, reading_spans
-from gridcast.quality.received import sift
 from gridcast.quality.rows import decide, to_rows
 from gridcast.quality.summary import READING_SPAN, RECEIVED_MW, quality_counts
 from gridcast.quality.validation import validate
@@ -50,7 +50,7 @@ class _Task:
 
 
 def clean_block(
-    readings: pl.DataFrame,
+    placed: Placed,
     *,
     span: tuple[datetime, datetime],
     interval: timedelta,
@@ -64,25 +64,25 @@ def clean_block(
 ) -> Cleaned:
     """Validated readings of span start ≤ valid time < span end, one row per series and interval.
 
-    Give the readings (READINGS, any order) from CONTEXT_BEFORE before the span to CONTEXT_AFTER behind it: what comes
-    out depends on nothing else, so blocks of any size give the same rows as everything at once. A series' rows begin at
-    its `series_since` (left out: at its first reading in `readings`); from its `series_until` on it has rows only where
-    there are readings; its limits are its `series_limits`, else `limits`. `edits` (EDITS) overrule everything. An
-    estimate is available when the last value it rests on was, a failed value when its verdict was, a missing one at its
-    interval's end, an edit when it was made.
+    Give the readings from CONTEXT_BEFORE before the span to CONTEXT_AFTER behind it, placed on the same intervals: what
+    comes out depends on nothing else, so blocks of any size give the same rows as everything at once. A series' rows
+    begin at its `series_since` (left out: at its first reading in `placed`); from its `series_until` on it has rows
+    only where there are readings; its limits are its `series_limits`, else `limits`. `edits` (EDITS) overrule
+    everything. An estimate is available when the last value it rests on was, a failed value when its verdict was, a
+    missing one at its interval's end, an edit when it was made.
 
     Raises:
         GridcastError: a series is coarser than the interval, and `upsample` is not set.
         UsageError: the interval does not divide a day.
     """
     task = _Task(span, interval, limits, series_limits or {}, edits, upsample, series_until or {})
-    clean, dead = _clean(readings, task=task, time_zones=time_zones, series_since=series_since)
+    clean, dead = _clean(placed, task=task, time_zones=time_zones, series_since=series_since)
     counts = quality_counts(clean, dead, interval=interval)
     return Cleaned(clean.drop(RECEIVED_MW), dead.drop(READING_SPAN), counts)
 
 
 def _clean(
-    readings: pl.DataFrame,
+    placed: Placed,
     *,
     task: _Task,
     time_zones: Mapping[str, str],
@@ -90,19 +90,16 @@ def _clean(
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
     """CLEAN_READINGS with RECEIVED_MW, and REMOVED with READING_SPAN, as last columns."""
     start, end = task.span
-    nearby = readings.filter(
-        pl.col("valid_time").is_between(start - CONTEXT_BEFORE, end + CONTEXT_AFTER, closed="left")
-    )
-    received, removed = sift(nearby, known_series=time_zones)
-    dead = removed.filter(pl.col("valid_time").is_between(start, end, closed="left"))
-    since = _first_readings(received) if series_since is None else series_since
+    cells = placed.between(start - CONTEXT_BEFORE, end + CONTEXT_AFTER).cells
+    dead = placed.between(start, end).removed.sort("series_id", "valid_time", "available_at", maintain_order=True)
+    since = _first_readings(cells) if series_since is None else series_since
     by_zone: dict[str, list[str]] = {}
     for series_id in sorted(each for each in since if each in time_zones):
         by_zone.setdefault(time_zones[series_id], []).append(series_id)
     blocks: list[pl.DataFrame] = []
     spans = np.ones(dead.height)
     for zone, series_ids in by_zone.items():
-        grid = _lay_out(received, series_ids=series_ids, time_zone=zone, task=task)
+        grid = _lay_out(cells, series_ids=series_ids, time_zone=zone, task=task)
         blocks.extend(_clean_rows(each, task=task, since=since) for each in grid.cut(_AT_ONCE))
         spans *= reading_spans(dead, grid=grid)
     clean = pl.concat(blocks) if blocks else CLEAN_READINGS.to_frame().with_columns(pl.lit(0.0).alias(RECEIVED_MW))
@@ -110,13 +107,13 @@ def _clean(
     return ordered, dead.with_columns(pl.Series(READING_SPAN, spans))
 
 
-def _lay_out(received: pl.DataFrame, *, series_ids: list[str], time_zone: str, task: _Task) -> Grid:
+def _lay_out(cells: pl.DataFrame, *, series_ids: list[str], time_zone: str, task: _Task) -> Grid:
     start, end = task.span
-    first, last = received["valid_time"].min(), received["valid_time"].max()
+    first, last = cells["valid_time"].min(), cells["valid_time"].max()
     lower = min(start, first) if isinstance(first, datetime) else start
     upper = max(end, last + task.interval) if isinstance(last, datetime) else end
     clock = build_clock(lower - task.interval, upper, interval=task.interval, time_zone=time_zone)
-    return build_grid(received, series_ids=series_ids, clock=clock, upsample=task.upsample)
+    return build_grid(cells, series_ids=series_ids, clock=clock, upsample=task.upsample)
 
 
 def _clean_rows(grid: Grid, *, task: _Task, since: Mapping[str, datetime]) -> pl.DataFrame:
@@ -144,6 +141,6 @@ def _instants(times: list[datetime]) -> Integers:
     return instants
 
 
-def _first_readings(received: pl.DataFrame) -> dict[str, datetime]:
-    firsts = received.select(READINGS.names()).group_by("series_id").agg(pl.col("valid_time").min())
+def _first_readings(cells: pl.DataFrame) -> dict[str, datetime]:
+    firsts = cells.group_by("series_id").agg(pl.col("valid_time").min())
     return dict(firsts.iter_rows())

@@ -94,15 +94,20 @@ def build_clock(start: datetime, end: datetime, *, interval: timedelta, time_zon
     """
     if interval <= timedelta(0) or DAY % interval:
         raise UsageError(f"interval {interval} does not divide a day; expected 5, 15, 30 or 60 minutes.")
-    step = microseconds(interval)
-    standard = _PHASE_YEAR.astimezone(ZoneInfo(time_zone))
-    phase = -microseconds((standard.utcoffset() or timedelta(0)) - (standard.dst() or timedelta(0))) % step
+    step, phase = microseconds(interval), phase_us(time_zone, interval=interval)
     first = -((phase - _since_epoch(start)) // step) * step + phase
     utc_us = np.arange(first, _since_epoch(end), step, dtype=np.int64)
     utc = pl.Series(utc_us).cast(UTC_TIME)
     local = utc.dt.convert_time_zone(time_zone).dt.replace_time_zone(None)
     offset_us = local.to_physical().to_numpy() - utc_us
     return Clock(interval, utc_us, offset_us, (local.dt.weekday() > 5).to_numpy())
+
+
+def phase_us(time_zone: str, *, interval: timedelta) -> int:
+    """Where intervals aligned to a zone's local midnight start, in µs behind whole intervals since 1970."""
+    standard = _PHASE_YEAR.astimezone(ZoneInfo(time_zone))
+    offset = (standard.utcoffset() or timedelta(0)) - (standard.dst() or timedelta(0))
+    return -microseconds(offset) % microseconds(interval)
 
 
 def _since_epoch(time: datetime) -> int:

@@ -14,6 +14,9 @@ CONTEXT_BEFORE: Final = timedelta(days=26)
 CONTEXT_AFTER: Final = timedelta(days=3)
 """No rule looks at readings further after an interval than this."""
 
+LONGEST_CLOCK_SLIP: Final = timedelta(hours=3)
+"""No shift of a day's stamps by more than this is looked for."""
+
 LONGEST_FLATLINE: Final = timedelta(hours=12)
 LONGEST_ESTIMATED_GAP: Final = timedelta(hours=24)
 

@@ -1,4 +1,4 @@
-"""Readings laid onto a clock: finer ones averaged, coarser ones refused or held."""
+"""Readings averaged over intervals laid onto a clock: coarser ones refused or held."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -15,8 +15,6 @@ ENOUGH_TO_JUDGE: Final = 24
 """Intervals of a series with a reading before their spacing says that its interval is coarser than the grid's."""
 
 _COARSEST: Final = timedelta(hours=1)
-_PER_MW: Final = 1e9
-_LARGEST_MW: Final = 1e28
 
 
 class _Held(NamedTuple):
@@ -31,8 +29,8 @@ class _Held(NamedTuple):
     seen: Integers
 
 
-def build_grid(readings: pl.DataFrame, *, series_ids: Sequence[str], clock: Clock, upsample: bool = False) -> Grid:
-    """Readings (READINGS, no duplicates, finite) averaged onto the clock's intervals; others are left out.
+def build_grid(cells: pl.DataFrame, *, series_ids: Sequence[str], clock: Clock, upsample: bool = False) -> Grid:
+    """`CELLS` of some series laid onto a clock; those of other series and beyond the clock are left out.
 
     With `upsample`, a reading of up to an hour is held over its intervals: the closest distance of two readings in the
     24 hours up to it, or to the next one where there are none.
@@ -43,12 +41,12 @@ def build_grid(readings: pl.DataFrame, *, series_ids: Sequence[str], clock: Cloc
     shape = (len(series_ids), clock.slots)
     load, available = np.full(shape, np.nan), np.full(shape, NEVER)
     count, is_resampled = np.zeros(shape, np.int64), np.zeros(shape, np.bool_)
-    cells = _cells(readings, series_ids=series_ids, clock=clock)
-    cell = cells["cell"].to_numpy()
-    load.reshape(-1)[cell] = cells["load_mw"].to_numpy()
-    available.reshape(-1)[cell] = cells["available_us"].to_numpy()
-    count.reshape(-1)[cell] = cells["n"].to_numpy()
-    is_resampled.reshape(-1)[cell] = cells["is_moved"].to_numpy()
+    placed = _numbered(cells, series_ids=series_ids, clock=clock)
+    place = placed["place"].to_numpy()
+    load.reshape(-1)[place] = placed["load_mw"].to_numpy()
+    available.reshape(-1)[place] = placed["available_at"].to_physical().to_numpy()
+    count.reshape(-1)[place] = placed["readings"].to_numpy()
+    is_resampled.reshape(-1)[place] = placed["is_moved"].to_numpy()
     usual, typical = _usual_counts(count, clock=clock)
     is_resampled |= (usual > 1) & (count > 0)
     grid = Grid(
@@ -83,34 +81,15 @@ def reading_spans(readings: pl.DataFrame, *, grid: Grid) -> Floats:
     return spans
 
 
-def _cells(readings: pl.DataFrame, *, series_ids: Sequence[str], clock: Clock) -> pl.DataFrame:
+def _numbered(cells: pl.DataFrame, *, series_ids: Sequence[str], clock: Clock) -> pl.DataFrame:
+    """The cells of some series on the clock, with their `place` in an array (series, slot)."""
     order = pl.DataFrame({"series_id": series_ids, "row": range(len(series_ids))}, schema_overrides={"row": pl.Int64})
-    step = microseconds(clock.interval)
-    since = pl.col("valid_time").to_physical() - int(clock.utc_us[0])
-    placed = (
-        readings.join(order, on="series_id", maintain_order="left")
-        .with_columns(slot=since // step)
+    slot = (pl.col("valid_time").to_physical() - int(clock.utc_us[0])) // microseconds(clock.interval)
+    return (
+        cells.join(order, on="series_id", maintain_order="left")
+        .with_columns(slot=slot)
         .filter(pl.col("slot").is_between(0, clock.slots, closed="left"))
-        .select(
-            "load_mw",
-            cell=pl.col("row") * clock.slots + pl.col("slot"),
-            is_moved=since % step != 0,
-            available_us=pl.col("available_at").to_physical(),
-        )
-    )
-    if placed["cell"].n_unique() == placed.height:
-        return placed.with_columns(n=pl.lit(1, pl.Int32))
-    summed = placed.group_by("cell").agg(
-        pl.col("load_mw").first(),
-        pl.col("is_moved").any(),
-        pl.col("available_us").max(),
-        whole=(pl.col("load_mw").clip(-_LARGEST_MW, _LARGEST_MW) * _PER_MW).round().cast(pl.Int128).sum(),
-        n=pl.len().cast(pl.Int32),
-    )
-    is_mean = pl.col("n") > 1
-    mean = pl.col("whole") / (_PER_MW * pl.col("n"))
-    return summed.with_columns(
-        load_mw=pl.when(is_mean).then(mean).otherwise("load_mw"), is_moved=pl.col("is_moved") | is_mean
+        .with_columns(place=pl.col("row") * clock.slots + pl.col("slot"))
     )
 
 

@@ -6,10 +6,11 @@ from typing import Final, NamedTuple
 import polars as pl
 
 from gridcast.domain.tables import READINGS
+from gridcast.quality.limits import LONGEST_CLOCK_SLIP
 
 REMOVED: Final = pl.Schema({**READINGS, "reason": pl.String()})
-"""Readings left out, and why: 'unknown_series' (also see `tell_summed`), 'not_finite' or 'duplicate' (a later one took
-its place)."""
+"""Readings left out, and why: 'unknown_series' (also see `tell_summed`), 'not_finite', 'early' (received so long before
+its interval began that its clock cannot be put right) or 'duplicate' (a later one took its place)."""
 
 
 class Sifted(NamedTuple):
@@ -24,14 +25,25 @@ def sift(readings: pl.DataFrame, *, known_series: Iterable[str]) -> Sifted:
     is_known = pl.col("series_id").is_in(sorted(known_series))
     is_finite = pl.col("load_mw").is_finite().fill_null(value=False)
     rows = readings.select(READINGS.names())
-    is_usable = rows.select(is_known & is_finite).to_series()
+    is_usable = rows.select(is_known & is_finite & ~is_early()).to_series()
     unusable = rows.filter(~is_usable)
-    reason = pl.when(~is_known).then(pl.lit("unknown_series")).otherwise(pl.lit("not_finite"))
+    reason = (
+        pl.when(~is_known)
+        .then(pl.lit("unknown_series"))
+        .when(~is_finite)
+        .then(pl.lit("not_finite"))
+        .otherwise(pl.lit("early"))
+    )
     kept, older = _last_received(rows if unusable.is_empty() else rows.filter(is_usable))
     removed = pl.concat(
         [unusable.with_columns(reason.alias("reason")), older.with_columns(pl.lit("duplicate").alias("reason"))]
     )
     return Sifted(kept, removed.cast(REMOVED).sort("series_id", "valid_time", "available_at", maintain_order=True))
+
+
+def is_early() -> pl.Expr:
+    """Whether a reading was received longer before its interval than any clock slip that is repaired."""
+    return pl.col("valid_time") - pl.col("available_at") > LONGEST_CLOCK_SLIP
 
 
 def _last_received(readings: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:

@@ -9,6 +9,7 @@ import polars as pl
 from gridcast.domain.calendars import interval_start
 from gridcast.domain.series import Hierarchy
 from gridcast.quality.aggregate import tell_summed
+from gridcast.quality.cells import Placed, place
 from gridcast.quality.cleaning import Cleaned, clean_block
 from gridcast.quality.limits import Limits
 from gridcast.workflows.block_name import BlockName
@@ -38,15 +39,18 @@ class CleaningRules:
     edits: pl.DataFrame | None = None
     upsample: bool = False
 
-    def clean(self, readings: pl.DataFrame, block: BlockName) -> Cleaned:
-        """The block's clean rows of measured series, from its `READINGS` and those of the time around it."""
-        leaves = self.hierarchy.select(self.hierarchy.leaves)
+    def place(self, readings: pl.DataFrame) -> Placed:
+        """`READINGS` on the intervals of the measured series; all readings of an interval, or none."""
+        return place(readings, time_zones=self._time_zones, interval=self.interval)
+
+    def clean(self, placed: Placed, block: BlockName) -> Cleaned:
+        """The block's clean rows of measured series, from its readings and those of the time around it."""
         clean, removed, counts = clean_block(
-            readings,
+            placed,
             span=(block.start, block.end),
             interval=self.interval,
             limits=self.limits,
-            time_zones={each.series_id: each.time_zone for each in leaves},
+            time_zones=self._time_zones,
             series_since={each: since for each, since in self.series_since.items() if block.owns(each)},
             series_until=self.hierarchy.retired,
             series_limits=self.series_limits,
@@ -58,6 +62,10 @@ class CleaningRules:
             for rows, column in ((removed, "reason"), (counts, "name"))
         )
         return Cleaned(clean, *told)
+
+    @property
+    def _time_zones(self) -> dict[str, str]:
+        return {each.series_id: each.time_zone for each in self.hierarchy.select(self.hierarchy.leaves)}
 
     def start_of_interval(self, moment: datetime) -> datetime:
         """Start of the interval a moment lies in, by the clock of the whole."""

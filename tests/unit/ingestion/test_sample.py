@@ -8,12 +8,12 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+from support.cleaned import clean_readings
 from support.sums import aggregate_to_parents
 
 from gridcast.domain.series import zones_to_system
 from gridcast.domain.tables import HOLIDAYS, READINGS, WEATHER
 from gridcast.ingestion.sample import read_sample, read_withheld
-from gridcast.quality.cleaning import clean_block
 from gridcast.quality.limits import Limits
 
 HOUR = timedelta(hours=1)
@@ -85,7 +85,7 @@ def test_cleaning_the_sample_invents_no_withheld_week_and_raises_few_alarms() ->
     sample = read_sample()
     span = (datetime(2004, 1, 1, 5, tzinfo=UTC), datetime(2008, 6, 30, 11, tzinfo=UTC))
     zones = dict.fromkeys(ZONES, sample.time_zone)
-    clean = clean_block(sample.readings, span=span, interval=HOUR, limits=Limits(), time_zones=zones).readings
+    clean = clean_readings(sample.readings, span=span, interval=HOUR, limits=Limits(), time_zones=zones).readings
     missing = clean.filter(quality="missing")
     assert missing.height == 20 * 8 * 7 * 24
     weeks = read_withheld().load.filter(pl.col("series_id") != "system").select("series_id", "valid_time")

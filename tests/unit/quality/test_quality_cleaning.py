@@ -9,11 +9,11 @@ import polars as pl
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from support.cleaned import clean_readings
 from support.faulty_readings import HOUR, START, at, between, faulty, replaced, steady
 
 from gridcast.domain.errors import UsageError
 from gridcast.domain.tables import CLEAN_READINGS, READINGS
-from gridcast.quality.cleaning import clean_block
 from gridcast.quality.limits import CONTEXT_AFTER, CONTEXT_BEFORE, Limits
 
 ZONES = ("Europe/London", "America/New_York", "Australia/Melbourne", "Asia/Kolkata")
@@ -31,7 +31,7 @@ def cleaned(
     whole = (readings["valid_time"].min(), readings["valid_time"].max())
     assert isinstance(whole[0], datetime)
     assert isinstance(whole[1], datetime)
-    return clean_block(
+    return clean_readings(
         readings,
         span=span or (whole[0], whole[1] + interval),
         interval=interval,
@@ -241,7 +241,7 @@ def test_rows_begin_with_the_first_reading() -> None:
 def test_a_series_that_has_ended_has_rows_only_where_there_are_readings() -> None:
     ended = START + timedelta(days=20)
     rows = steady().filter((pl.col("valid_time") < ended - 2 * HOUR) | (pl.col("valid_time") == ended + 5 * HOUR))
-    clean = clean_block(
+    clean = clean_readings(
         rows,
         span=(START, START + timedelta(days=30)),
         interval=HOUR,
@@ -254,7 +254,7 @@ def test_a_series_that_has_ended_has_rows_only_where_there_are_readings() -> Non
 
 
 def test_no_readings_give_no_rows() -> None:
-    clean = clean_block(
+    clean = clean_readings(
         READINGS.to_frame(), span=(START, START + HOUR), interval=HOUR, limits=Limits(), time_zones={"a": "UTC"}
     )
     assert clean.readings.is_empty()
@@ -284,7 +284,7 @@ def test_absurd_loads_and_thin_series_give_finite_loads_or_none_and_no_warning(
     load = rows["load_mw"].to_numpy().copy()
     load[random.integers(0, len(load), len(absurd))] = absurd
     thin = rows.with_columns(pl.Series("load_mw", load)).sample(fraction=random.choice([0.05, 0.9, 1.0]), seed=seed)
-    clean = clean_block(
+    clean = clean_readings(
         thin,
         span=(START - HOUR, START + timedelta(days=31)),
         interval=timedelta(minutes=interval),

@@ -4,11 +4,11 @@ from datetime import UTC, datetime, timedelta
 
 import polars as pl
 import pytest
+from support.cleaned import clean_readings
 from support.faulty_readings import HOUR, START, at, between, replaced, steady
 
 from gridcast.domain.errors import UsageError
 from gridcast.domain.tables import EDITS
-from gridcast.quality.cleaning import clean_block
 from gridcast.quality.edits import LINE, parse_edits
 from gridcast.quality.limits import Limits
 from gridcast.quality.summary import corrections
@@ -41,7 +41,7 @@ def edits(*rows: tuple[object, ...]) -> pl.DataFrame:
 
 
 def cleaned(readings: pl.DataFrame, made: pl.DataFrame, *, zones: tuple[str, ...] = ("a",)) -> pl.DataFrame:
-    return clean_block(
+    return clean_readings(
         readings,
         span=(START, START + timedelta(days=40)),
         interval=HOUR,

@@ -8,10 +8,11 @@ import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.cleaned import clean_readings
 from support.faulty_readings import HOUR, START, between, faulty, replaced, steady
 
 from gridcast.domain.tables import EDITS, READINGS
-from gridcast.quality.cleaning import Cleaned, clean_block
+from gridcast.quality.cleaning import Cleaned
 from gridcast.quality.limits import CONTEXT_AFTER, CONTEXT_BEFORE, Limits
 from gridcast.quality.received import REMOVED
 from gridcast.quality.summary import add_counts, energy_balance, quality_counts
@@ -30,7 +31,7 @@ def counted(
     edits: pl.DataFrame | None = None,
 ) -> Cleaned:
     times = readings["valid_time"].to_list()
-    return clean_block(
+    return clean_readings(
         readings,
         span=span or (min(times) - HOUR, max(times) + 2 * HOUR),
         interval=interval,
@@ -172,7 +173,7 @@ def test_counts_of_any_blocks_add_up_to_those_of_everything_at_once(readings: pl
 
 
 def test_nothing_received_balances() -> None:
-    block = clean_block(
+    block = clean_readings(
         READINGS.to_frame(), span=(START, START + HOUR), interval=HOUR, limits=Limits(), time_zones={"a": "UTC"}
     )
     assert block.counts.is_empty()

@@ -5,11 +5,11 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import polars as pl
 import pytest
+from support.cleaned import clean_readings
 from support.faulty_readings import HOUR, START, at, between, replaced, steady
 
 from gridcast.domain.errors import GridcastError
 from gridcast.domain.tables import READINGS
-from gridcast.quality.cleaning import clean_block
 from gridcast.quality.limits import Limits
 
 DAY = timedelta(days=1)
@@ -25,7 +25,7 @@ def cleaned(
     upsample: bool = False,
 ) -> pl.DataFrame:
     times = readings["valid_time"].to_list()
-    return clean_block(
+    return clean_readings(
         readings,
         span=(min(times), min(times) + 40 * DAY),
         interval=interval,
@@ -165,7 +165,7 @@ def test_upsampled_rows_do_not_depend_on_where_blocks_are_cut() -> None:
         START + 34 * DAY + 7 * HOUR + quarter,
     ):
         parts = [
-            clean_block(
+            clean_readings(
                 readings.filter(between(start - 26 * DAY, end - start + 29 * DAY)),
                 span=(start, end),
                 interval=quarter,
@@ -180,7 +180,7 @@ def test_upsampled_rows_do_not_depend_on_where_blocks_are_cut() -> None:
 
 
 def test_no_readings_with_any_option_give_no_rows() -> None:
-    block = clean_block(
+    block = clean_readings(
         READINGS.to_frame(),
         span=(START, START + HOUR),
         interval=HOUR,

@@ -45,7 +45,7 @@ def test_a_meter_that_never_sent_leaves_its_parent_incomplete_not_silently_low()
     since = since_when_expected({"m1": START}, hierarchy=tree())
     rules = CleaningRules(HOUR, Limits(flatline=None), tree(), since)
 
-    cleaned = rules.clean(readings, BlockName(START, END))
+    cleaned = rules.clean(rules.place(readings), BlockName(START, END))
     system = combine_sums(partial_sums(cleaned.readings, hierarchy=tree()))
 
     assert system["load_mw"].to_list() == [5.0] * 6 + [None] * 6

@@ -82,7 +82,7 @@ class Running:
             consumer=CONSUMER,
             log_offset=job.log_offset,
             issue_time=job.issue_time,
-            readings=job.rules.clean(job.raw(self.store), BlockName(*job.span)).readings,
+            readings=job.rules.clean(job.rules.place(job.raw(self.store)), BlockName(*job.span)).readings,
             forecasts=FORECASTS.to_frame(),
         )
 
@@ -144,7 +144,8 @@ def test_a_reading_31_days_late_is_cleaned_as_the_batch_run_does_it(begun: Runni
 
     begin, end = begun.jobs[-1].span
     assert begin - CONTEXT_BEFORE == at - timedelta(days=DAYS)
-    batch = begun.rules.clean(pl.concat([begun.received, readings(late)]), BlockName(begin, end)).readings
+    placed = begun.rules.place(pl.concat([begun.received, readings(late)]))
+    batch = begun.rules.clean(placed, BlockName(begin, end)).readings
     assert not begun.left
     streamed = begun.clean().filter(pl.col("valid_time") >= begin, pl.col("series_id").is_in(ZONES))
     assert_frame_equal(streamed, batch.sort("series_id", "valid_time").select(CLEAN_READINGS.names()), check_exact=True)

@@ -62,7 +62,7 @@ class _Clean(beam.DoFn):
     def process(self, block: Block) -> Iterator[Block]:
         """Clean one block."""
         key, raw = block
-        clean, removed, counts = self._rules.clean(raw, BlockName.decode(key))
+        clean, removed, counts = self._rules.clean(self._rules.place(raw), BlockName.decode(key))
         _count(counts)
         yield key, clean
         yield beam.pvalue.TaggedOutput(REMOVED, (key, removed))
