@@ -12,8 +12,8 @@ import polars as pl
 from polars.testing import assert_frame_equal
 from support.installation import GRIDCAST, Place
 
-from gridcast.store.sqlite import Store
-from gridcast.workflows.stream_readings import CONSUMER
+from gridcast.domain.tables import CONSUMER
+from gridcast.store.store import Store
 
 KILLS = 20
 LONGEST_LIFE = 2.5

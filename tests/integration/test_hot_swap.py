@@ -13,13 +13,15 @@ from support.processed_history import HOUR, START, ZONES
 
 from gridcast.domain.tables import READINGS
 from gridcast.models.tensorflow.serving import Forecaster
-from gridcast.pipelines.beam.tick import run_tick
+from gridcast.pipelines.beam.tick import Ticks
 from gridcast.quality.limits import Limits
 from gridcast.registry.mlflow_registry import CHAMPION, RegisteredModel, Registry
-from gridcast.store.sqlite import Store
+from gridcast.store.store import Store
 from gridcast.workflows.on_duty import LOOK_EVERY, REFUSED, TOOK_OVER, OnDuty, require_forecast
+from gridcast.workflows.replay import replay
 from gridcast.workflows.rules import CleaningRules
-from gridcast.workflows.stream_readings import Stream, replay
+from gridcast.workflows.stream_readings import Stream
+from gridcast.workflows.tick_job import AtHand
 
 SWAPS = 100
 VERSIONS = 10
@@ -58,7 +60,8 @@ def test_a_hundred_swaps_one_in_ten_of_a_damaged_model_miss_no_tick_and_let_none
             require_forecast(forecaster, known, issue_time=issue_time, interval=HOUR, version=model.version)
 
         duty = OnDuty(registry.get("1"), registry.champion, prove, store, clock=lambda: next(seconds))
-        stream = Stream(store, tmp_path / "gridcast.db", processed, rules, duty, run_tick, DAYS)
+        at_hand = AtHand(store, processed, rules)
+        stream = Stream(at_hand, duty, Ticks(at_hand), DAYS)
         stream.warm_start(received, start=start, days=DAYS)
         asked = itertools.cycle([*range(2, VERSIONS + 1), 1])
 

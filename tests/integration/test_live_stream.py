@@ -12,7 +12,7 @@ from support.installation import GRIDCAST, ZONES, Place
 
 from gridcast.domain.tables import READINGS
 from gridcast.registry.mlflow_registry import CHAMPION, Registry
-from gridcast.store.sqlite import Store
+from gridcast.store.store import Store
 from gridcast.workflows.on_duty import TOOK_OVER
 
 NEXT = datetime(2008, 6, 30, 11, tzinfo=UTC)

@@ -17,7 +17,7 @@ from gridcast.domain.tables import CLEAN_READINGS
 from gridcast.features.day_calendar import DAY_TERMS
 from gridcast.models.tensorflow.serving import Forecaster
 from gridcast.registry.mlflow_registry import Registry
-from gridcast.store.sqlite import Store
+from gridcast.store.store import Store
 from gridcast.workflows.backtest import model_quantiles
 from gridcast.workflows.history import history_panel
 from gridcast.workflows.processed import Processed

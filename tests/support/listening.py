@@ -18,7 +18,7 @@ import yaml
 from support.installation import GRIDCAST, Place
 
 from gridcast.domain.tables import READINGS
-from gridcast.store.sqlite import Store
+from gridcast.store.store import Store
 
 START = datetime(2024, 1, 1, tzinfo=UTC)
 SCHEMA: dict[str, Any] = {

@@ -17,7 +17,7 @@ from gridcast.ingestion.raw import first_readings
 from gridcast.ingestion.sample import LICENCE
 from gridcast.settings.load import Settings, load_settings
 from gridcast.settings.sources import SampleSettings
-from gridcast.store.sqlite import Store
+from gridcast.store.store import Store
 from gridcast.workflows.processed import Processed
 from gridcast.workflows.rules import CleaningRules, since_when_expected
 from gridcast.workflows.special_days import CalendarRules

@@ -16,7 +16,7 @@ from gridcast.domain.errors import UsageError
 if TYPE_CHECKING:
     from gridcast.cli.installation import Installation
     from gridcast.settings.sources import Sources
-    from gridcast.store.sqlite import Store
+    from gridcast.store.store import Store
     from gridcast.workflows.listen import Heard, Live
 
 _TELL_SECONDS = 5.0

@@ -10,6 +10,7 @@ import typer
 from gridcast.cli.options import ConfigOption, DryRunOption, Format, FormatOption, duration, moment
 from gridcast.cli.output import progress, remark, show
 from gridcast.cli.stop import stop_asked
+from gridcast.domain.tables import CONSUMER
 
 if TYPE_CHECKING:
     from gridcast.registry.mlflow_registry import RegisteredModel
@@ -60,10 +61,12 @@ def stream(
     from gridcast.ingestion.locks import streaming_alone
     from gridcast.ingestion.raw import read_readings
     from gridcast.models.tensorflow.serving import Forecaster
-    from gridcast.pipelines.beam.tick import run_tick
+    from gridcast.pipelines.beam.tick import Ticks
     from gridcast.workflows.archive_log import not_archived
     from gridcast.workflows.on_duty import OnDuty, require_forecast
-    from gridcast.workflows.stream_readings import CONSUMER, Stream, follow, pacer, replay
+    from gridcast.workflows.replay import follow, pacer, replay
+    from gridcast.workflows.stream_readings import Patience, Stream
+    from gridcast.workflows.tick_job import AtHand
 
     start = processed.observed_until - span
     issued: list[datetime] = []
@@ -72,6 +75,9 @@ def stream(
     def tell_left(rows: int, before: datetime) -> None:
         left.append(rows)
         remark(f"{rows:,} readings from before {_time(before)} came too late for the stream; prepare takes them in.")
+
+    def tell_trouble(error: Exception, pause: timedelta) -> None:
+        remark(f"{error} Trying again after {pause.total_seconds():.0f} s.")
 
     def prove(candidate: "RegisteredModel") -> None:
         known, issue_time = live.known()
@@ -84,16 +90,21 @@ def stream(
         here.store() as store,
         progress("replaying", total=span / step) as tell,
     ):
-        days, rules = here.settings.pipeline.stream.warm_start_days, here.rules(processed)
+        settings, rules = here.settings.pipeline.stream, here.rules(processed)
+        days = settings.warm_start_days
         on_duty = OnDuty(model, registry.champion, prove, store)
-        live = Stream(store, here.workspace.store, processed, rules, on_duty, run_tick, days, tell_left)
+        patience = Patience(settings.deadline, settings.silent_after, settings.tick_rows)
+        at_hand = AtHand(store, processed, rules)
+        live = Stream(at_hand, on_duty, Ticks(at_hand), days, patience, tell_left)
         begin = (store.position(CONSUMER).issue_time or start) - timedelta(days=days)
         landed = not_archived(store, here.workspace.raw, start=begin)
         raw = pl.concat([read_readings(here.workspace.raw, start=begin), landed])
         live.warm_start(raw, start=start, days=days)
         pause = pacer(interval=step, speed=speed, stop=stop)
         ticks = replay(live, raw, start=start, step=step, pause=pause)
-        for issue_time in chain(ticks, follow(live, stop=stop, every=_LOOK_EVERY) if is_live else ()):
+        for issue_time in chain(
+            ticks, follow(live, stop=stop, every=_LOOK_EVERY, tell_trouble=tell_trouble) if is_live else ()
+        ):
             issued.append(issue_time)
             tell((issue_time - start) / step, f"{issue_time:%Y-%m-%d %H:%MZ}")
         counts = store.counts()

@@ -53,6 +53,9 @@ READINGS: Final = pl.Schema(
 REPLAY: Final = "replay"
 """Source of readings that `gridcast stream` plays back from the raw folder."""
 
+CONSUMER: Final = "stream"
+"""What the stream is called among the readers of the log."""
+
 CLEAN_READINGS: Final = pl.Schema(
     {
         "series_id": pl.String(),

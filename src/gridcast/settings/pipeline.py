@@ -29,6 +29,9 @@ class StreamSettings(BaseModel):
     model_config = STRICT
 
     warm_start_days: int = Field(default=120, ge=45, le=400)
+    deadline: timedelta = Field(default=timedelta(minutes=10), ge=timedelta(0), le=timedelta(days=1))
+    silent_after: timedelta = Field(default=timedelta(hours=6), gt=timedelta(0), le=timedelta(days=7))
+    tick_rows: int = Field(default=500_000, ge=1_000, le=10_000_000)
 
 
 class PipelineSettings(BaseModel):

@@ -9,6 +9,7 @@ METADATA = sa.MetaData()
 
 _TEXT = sa.Text
 _TIME = sa.BigInteger
+_OFFSET = sa.BigInteger().with_variant(sa.Integer, "sqlite")
 
 
 def _text(name: str, *, key: bool = False) -> sa.Column[str]:
@@ -19,14 +20,22 @@ def _time(name: str, *, key: bool = False) -> sa.Column[int]:
     return sa.Column(name, _TIME, primary_key=key, nullable=False, autoincrement=False)
 
 
-def _number(name: str) -> sa.Column[float]:
-    return sa.Column(name, sa.Double)
+def _number(name: str, *, key: bool = False) -> sa.Column[float]:
+    return sa.Column(name, sa.Double, primary_key=key, nullable=not key)
+
+
+def _count(name: str) -> sa.Column[int]:
+    return sa.Column(name, sa.BigInteger, nullable=False)
+
+
+def _numbered(name: str) -> sa.Column[int]:
+    return sa.Column(name, _OFFSET, primary_key=True, autoincrement=True)
 
 
 READING_LOG = sa.Table(
     "reading_log",
     METADATA,
-    sa.Column("log_offset", sa.Integer, primary_key=True, autoincrement=True),
+    _numbered("log_offset"),
     _text("series_id"),
     _time("valid_time"),
     _number("load_mw"),
@@ -43,8 +52,8 @@ SOURCES = sa.Table(
     METADATA,
     _text("source", key=True),
     _text("position"),
-    sa.Column("batches", sa.BigInteger, nullable=False),
-    sa.Column("rows", sa.BigInteger, nullable=False),
+    _count("batches"),
+    _count("rows"),
     _time("committed_at"),
     sqlite_with_rowid=False,
 )
@@ -85,7 +94,7 @@ TICK_COUNTS = sa.Table(
     _time("issue_time", key=True),
     _text("kind", key=True),
     _text("name", key=True),
-    sa.Column("rows", sa.BigInteger, nullable=False),
+    _count("rows"),
     _number("energy_mwh"),
     sqlite_with_rowid=False,
 )
@@ -110,7 +119,7 @@ The coverages are shares of n."""
 EVENTS = sa.Table(
     "events",
     METADATA,
-    sa.Column("event_id", sa.Integer, primary_key=True, autoincrement=True),
+    _numbered("event_id"),
     _time("at"),
     _text("kind"),
     _text("message"),
@@ -122,8 +131,32 @@ CONSUMERS = sa.Table(
     "consumers",
     METADATA,
     _text("consumer", key=True),
-    sa.Column("log_offset", sa.BigInteger, nullable=False),
+    _count("log_offset"),
     _time("issue_time"),
     sqlite_with_rowid=False,
 )
 """How far each reader of the log has come, committed together with what it produced."""
+
+LANDINGS = sa.Table(
+    "landings",
+    METADATA,
+    sa.Column("last_offset", sa.BigInteger, primary_key=True, autoincrement=False),
+    _count("first_offset"),
+    _time("received_at"),
+    _time("landed_at"),
+    sqlite_with_rowid=False,
+)
+"""When each batch of a live source was received and landed, by the log offsets it took."""
+
+LATENCIES = sa.Table(
+    "latencies",
+    METADATA,
+    _text("stage", key=True),
+    _number("upper_s", key=True),
+    _count("n"),
+    sqlite_with_rowid=False,
+)
+"""How long each stage took: n of its durations fell between the bound below and `upper_s` seconds."""
+
+NO_BOUND_S = 1e9
+"""Stands for an infinite `upper_s`."""

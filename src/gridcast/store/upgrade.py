@@ -1,7 +1,5 @@
 """A database that an earlier version made, or an empty one, gets the tables and columns it lacks."""
 
-from typing import Any
-
 import sqlalchemy as sa
 from sqlalchemy.schema import CreateColumn
 
@@ -10,21 +8,24 @@ from gridcast.store.schema import METADATA
 
 def is_current(connection: sa.Connection) -> bool:
     """Whether every table and column is there."""
-    present = sa.inspect(connection).get_table_names()
-    return all(table.name in present and not _missing(connection, table) for table in METADATA.sorted_tables)
+    present = _present(connection)
+    return all(present.get(table.name, set()) >= set(table.columns.keys()) for table in METADATA.sorted_tables)
 
 
 def bring_up_to_date(connection: sa.Connection) -> None:
     """Add the tables, columns and indexes that are missing; rows that are there get the columns' defaults."""
     METADATA.create_all(connection)
+    present = _present(connection)
     for table in METADATA.sorted_tables:
-        for column in _missing(connection, table):
-            added = CreateColumn(column).compile(dialect=connection.dialect)
-            connection.exec_driver_sql(f"ALTER TABLE {table.name} ADD COLUMN {added}")
+        for column in table.columns:
+            if column.name not in present[table.name]:
+                added = CreateColumn(column).compile(dialect=connection.dialect)
+                connection.exec_driver_sql(f"ALTER TABLE {table.name} ADD COLUMN {added}")
         for index in table.indexes:
             index.create(connection, checkfirst=True)
 
 
-def _missing(connection: sa.Connection, table: sa.Table) -> list[sa.Column[Any]]:
-    present = {column["name"] for column in sa.inspect(connection).get_columns(table.name)}
-    return [column for column in table.columns if column.name not in present]
+def _present(connection: sa.Connection) -> dict[str, set[str]]:
+    """Columns of each table that is there."""
+    found = sa.inspect(connection).get_multi_columns()
+    return {name: {column["name"] for column in columns} for (_, name), columns in found.items()}

@@ -12,7 +12,7 @@ from gridcast.domain.tables import READINGS
 from gridcast.ingestion import raw
 from gridcast.ingestion.locks import archiving
 from gridcast.ingestion.source import Batch
-from gridcast.store.sqlite import Store
+from gridcast.store.store import Store
 
 _AT_ONCE: Final = 1_000_000
 

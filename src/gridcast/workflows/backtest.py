@@ -219,7 +219,7 @@ def model_quantiles(
     of_day = np.array([refresh_time(known.moment(int(each))) for each in origin])
     for day in np.unique(of_day):
         windows = of_day == day
-        refresh = refresh_of(evidence, forecaster, known, issue_time=day)
+        refresh = refresh_of(evidence, forecaster, known, at=day)
         quantiles[windows] = refresh.forecast(forecaster, known, series=series[windows], origin=origin[windows])
     return quantiles
 

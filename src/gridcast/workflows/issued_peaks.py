@@ -9,7 +9,7 @@ import polars as pl
 from gridcast.domain.errors import GridcastError
 from gridcast.domain.tables import Layer, earliest
 from gridcast.evaluation.peaks import PEAKS, peaks
-from gridcast.store.sqlite import Store
+from gridcast.store.store import Store
 from gridcast.workflows.peak_limits import PeakLimits
 from gridcast.workflows.processed import Processed
 

@@ -16,7 +16,7 @@ from gridcast.workflows.processed import Processed
 
 EVIDENCE_DAYS = 84
 """Of past forecasts that bands rest on, see `refresh`."""
-DAYS_KNOWN = DAYS_OF_HISTORY + EVIDENCE_DAYS + 1
+DAYS_KNOWN = DAYS_OF_HISTORY + EVIDENCE_DAYS + 2
 """Days before an issue time that are looked at at most: the history of the oldest past forecast."""
 
 

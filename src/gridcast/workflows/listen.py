@@ -13,7 +13,7 @@ from gridcast.ingestion import raw, raw_layout
 from gridcast.ingestion.atomic import write_files
 from gridcast.ingestion.locks import reading_alone
 from gridcast.ingestion.source import Batch, Source
-from gridcast.store.sqlite import Store
+from gridcast.store.store import Store
 from gridcast.workflows.ingest import by_reason, in_range, require_own
 
 _LOOK_SECONDS: Final = 0.2

@@ -11,7 +11,7 @@ from gridcast.evaluation.bootstrap import FEWEST_BLOCKS, Resampling
 from gridcast.evaluation.comparison import compare_pairs
 from gridcast.evaluation.scored import MODEL
 from gridcast.registry.mlflow_registry import CHALLENGER, CHAMPION, PREVIOUS, RegisteredModel, Registry
-from gridcast.store.sqlite import Store
+from gridcast.store.store import Store
 from gridcast.workflows.backtest import Backtest
 from gridcast.workflows.gate import Gate
 from gridcast.workflows.judge_model import Comparison

@@ -32,6 +32,8 @@ Places = npt.NDArray[np.int64]
 EVIDENCE = timedelta(days=EVIDENCE_DAYS)
 BETWEEN_ORIGINS = timedelta(hours=13)
 """Between the origins looked at, so that in time they come at every hour of the day."""
+REFRESH_DELAY = timedelta(hours=1)
+"""For which the first forecasts of a day still rest on the evidence of the day before: time to gather the new one."""
 FEWEST_DAYS = 2
 """With readings before an origin below which its forecast says nothing of others."""
 MOST_WINDOWS = 20_000
@@ -97,8 +99,8 @@ class Refresh:
 
 
 def refresh_time(issue_time: datetime) -> datetime:
-    """The moment whose knowledge the bands of a forecast rest on: the start of its UTC day."""
-    return issue_time.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    """The moment whose knowledge the bands of a forecast rest on: the newest start of a UTC day over an hour ago."""
+    return (issue_time - REFRESH_DELAY).astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
 
 
 def refresh_at(forecaster: Forecaster, known: Known, *, issue_time: datetime) -> Refresh | None:
@@ -116,13 +118,13 @@ def refresh_at(forecaster: Forecaster, known: Known, *, issue_time: datetime) ->
     is_as_issued = bool(known.weather.select(are_forecasts().any()).item())
     panel, _ = known_panel(forecaster, then, issue_time=at, days=DAYS_KNOWN, as_issued=is_as_issued)
     evidence = evidence_of(forecaster, panel, start=at - EVIDENCE, end=at)
-    return refresh_of(evidence, forecaster, panel, issue_time=issue_time)
+    return refresh_of(evidence, forecaster, panel, at=at)
 
 
 def unrefreshed(forecaster: Forecaster, panel: Panel) -> Refresh:
     """Forecasts stay as the model gives them, those of series it has never seen too."""
     nothing = evidence_of(forecaster, panel, start=panel.end, end=panel.end)
-    return refresh_of(nothing, forecaster, panel, issue_time=panel.end)
+    return refresh_of(nothing, forecaster, panel, at=panel.end)
 
 
 def evidence_of(forecaster: Forecaster, panel: Panel, *, start: datetime, end: datetime) -> Evidence:
@@ -151,12 +153,11 @@ def evidence_of(forecaster: Forecaster, panel: Panel, *, start: datetime, end: d
     )
 
 
-def refresh_of(evidence: Evidence, forecaster: Forecaster, panel: Panel, *, issue_time: datetime) -> Refresh:
-    """What evidence known at `refresh_time` says of a forecast."""
+def refresh_of(evidence: Evidence, forecaster: Forecaster, panel: Panel, *, at: datetime) -> Refresh:
+    """What evidence says of forecasts, as much of it as was known at a `refresh_time`."""
     labels = lead_buckets(evidence.actual_mw.shape[-1], interval=panel.interval)
     bucket = np.unique(labels, return_inverse=True)[1]
-    at = (refresh_time(issue_time) - panel.moment(0)) // panel.interval
-    lately = evidence.before(at, back=EVIDENCE // panel.interval)
+    lately = evidence.before((at - panel.moment(0)) // panel.interval, back=EVIDENCE // panel.interval)
     found = kinship(lately)
     factors = refreshed_factors(with_kin(lately, found), bucket=bucket)
     return Refresh(factors, bucket, evidence.cold, kin_of(forecaster), found)

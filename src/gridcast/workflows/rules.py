@@ -9,7 +9,7 @@ import polars as pl
 from gridcast.domain.calendars import interval_start
 from gridcast.domain.series import Hierarchy
 from gridcast.quality.aggregate import tell_summed
-from gridcast.quality.cells import Placed, place
+from gridcast.quality.cells import Placed, interval_of, place
 from gridcast.quality.cleaning import Cleaned, clean_block
 from gridcast.quality.limits import Limits
 from gridcast.workflows.block_name import BlockName
@@ -42,6 +42,14 @@ class CleaningRules:
     def place(self, readings: pl.DataFrame) -> Placed:
         """`READINGS` on the intervals of the measured series; all readings of an interval, or none."""
         return place(readings, time_zones=self._time_zones, interval=self.interval)
+
+    def interval_of(self, rows: pl.DataFrame) -> pl.DataFrame:
+        """Rows with the `interval_start` of their `valid_time` by the clock of their series."""
+        return interval_of(rows, time_zones=self._time_zones, interval=self.interval)
+
+    def without(self, placed: Placed, intervals: pl.DataFrame) -> Placed:
+        """What is placed on other intervals than the given ones (`series_id`, `interval_start`)."""
+        return placed.without(intervals, time_zones=self._time_zones, interval=self.interval)
 
     def clean(self, placed: Placed, block: BlockName) -> Cleaned:
         """The block's clean rows of measured series, from its readings and those of the time around it."""

@@ -10,7 +10,7 @@ from gridcast.domain.tables import WEATHER, Layer, Quality, earliest, latest
 from gridcast.evaluation.scorecard import scorecard
 from gridcast.evaluation.scored import KEYS, MODEL, NAIVE
 from gridcast.features.panel import panel_from_frames
-from gridcast.store.sqlite import Store
+from gridcast.store.store import Store
 from gridcast.workflows.backtest import scored_points_of
 from gridcast.workflows.baselines import fit_naive, naive_forecast
 from gridcast.workflows.history import history_panel

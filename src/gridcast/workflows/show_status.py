@@ -6,9 +6,11 @@ from typing import Any
 
 import polars as pl
 
+from gridcast.domain.tables import CONSUMER
 from gridcast.ingestion.raw import last_reading
 from gridcast.registry.mlflow_registry import Registry
-from gridcast.store.sqlite import Store
+from gridcast.store.store import Store
+from gridcast.workflows import latency
 from gridcast.workflows.processed import Processed
 from gridcast.workflows.workspace import Workspace
 
@@ -40,9 +42,22 @@ def show_status(workspace: Workspace, *, registry: Registry, store: Store, max_r
         "challenger": next((each.version for each in versions if "challenger" in each.aliases), None),
         "newest_clean_reading": store.newest_reading(),
         "newest_issue_time": store.newest_issue_time(),
+        **_of_stream(store),
         **{f"{table}_rows": rows for table, rows in store.counts().items()},
     }
     return Status(facts, late, store.events(), _verdict(facts, late))
+
+
+def _of_stream(store: Store) -> dict[str, Any]:
+    """How far a stream is behind, and how long readings took; null before any came live."""
+    position, taken = store.position(CONSUMER), store.latencies()
+    half, most = (latency.at_most(taken, stage=latency.RECEIVED_VISIBLE, share=each) for each in (0.5, 0.95))
+    has_begun = position.issue_time is not None
+    return {
+        "stream_lag_rows": store.log_head() - position.log_offset if has_begun else None,
+        "latency_p50_at_most_s": half,
+        "latency_p95_at_most_s": most,
+    }
 
 
 def _late(store: Store, processed: Processed | None, *, newest: datetime, max_age: timedelta) -> list[str]:

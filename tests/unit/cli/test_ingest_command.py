@@ -18,7 +18,7 @@ from gridcast.domain.tables import READINGS
 from gridcast.ingestion import raw
 from gridcast.ingestion.locks import reading_alone
 from gridcast.settings.source_kinds import KINDS
-from gridcast.store.sqlite import Store
+from gridcast.store.store import Store
 
 SOLAR = Path(__file__).parents[2] / "fixtures" / "green_button" / "solar_roof.xml"
 

@@ -191,6 +191,8 @@ def test_counts_tell_the_rows_of_each_table(store: Store) -> None:
         "consumers": 1,
         "events": 1,
         "forecasts": 3,
+        "landings": 0,
+        "latencies": 0,
         "reading_log": 2,
         "readings": 1,
         "scores": 0,

@@ -24,7 +24,7 @@ START = datetime(2024, 3, 31, tzinfo=UTC)
 ALWAYS = {"start": START, "end": START + timedelta(days=9_999)}
 MANY = 6_000
 LONG = "-" * 500
-"""As many rows of so long a text are more than SQLite keeps in memory: they reach the disk before a commit."""
+"""As many rows of so long a text are more than SQLite keeps in memory of itself: they reach the disk before a commit."""
 
 
 def hours(count: int) -> pl.DataFrame:
@@ -124,6 +124,7 @@ store = Store.open(folder / "gridcast.db")
 
 @sa.event.listens_for(sa.Engine, "before_cursor_execute")
 def before_statement(connection, cursor, statement, *_):
+    cursor.execute("PRAGMA cache_size=-2000")
     if moment in statement:
         os.kill(os.getpid(), signal.SIGKILL)
 

@@ -13,7 +13,7 @@ from gridcast.domain.errors import GridcastError
 from gridcast.domain.tables import READINGS
 from gridcast.ingestion import raw
 from gridcast.ingestion.source import Batch
-from gridcast.store.sqlite import Store
+from gridcast.store.store import Store
 from gridcast.workflows import archive_log as module
 from gridcast.workflows.archive_log import archive_log, not_archived
 

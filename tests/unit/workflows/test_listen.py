@@ -18,7 +18,7 @@ from gridcast.ingestion.connectors.drop_folder import DropFolder
 from gridcast.ingestion.source import Batch
 from gridcast.ingestion.tabular.columns import DEAD_ROWS
 from gridcast.ingestion.tabular.formats import FileFormat
-from gridcast.store.sqlite import Store
+from gridcast.store.store import Store
 from gridcast.workflows.listen import Heard, Live, LogKeeper, RawKeeper, listen
 
 START = datetime(2024, 6, 1, tzinfo=UTC)

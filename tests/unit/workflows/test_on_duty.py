@@ -15,7 +15,7 @@ from gridcast.domain.errors import GridcastError
 from gridcast.models.tensorflow.artefact import OUTPUT
 from gridcast.models.tensorflow.serving import Forecaster
 from gridcast.registry.mlflow_registry import RegisteredModel
-from gridcast.store.sqlite import Store
+from gridcast.store.store import Store
 from gridcast.workflows.known import known_at
 from gridcast.workflows.on_duty import NO_ANSWER, REFUSED, TOOK_OVER, OnDuty, require_forecast
 from gridcast.workflows.processed import Processed

@@ -14,7 +14,7 @@ from gridcast.domain.quantiles import QUANTILE_COLUMNS
 from gridcast.domain.tables import FORECASTS
 from gridcast.evaluation.copula import scores_of_levels
 from gridcast.evaluation.peak_scores import peak_scores
-from gridcast.store.sqlite import Store
+from gridcast.store.store import Store
 from gridcast.workflows.backtest import Backtest
 from gridcast.workflows.issued_peaks import issued_peaks
 from gridcast.workflows.judge_peaks import PeakJudge

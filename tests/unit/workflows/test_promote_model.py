@@ -12,7 +12,7 @@ from support.workers import run_folder
 from gridcast.domain.errors import GateRefusedError, GridcastError, UsageError
 from gridcast.domain.quantiles import QUANTILE_COLUMNS
 from gridcast.registry.mlflow_registry import RegisteredModel, Registry
-from gridcast.store.sqlite import Store
+from gridcast.store.store import Store
 from gridcast.workflows.backtest import Backtest
 from gridcast.workflows.gate import Gate
 from gridcast.workflows.judge_model import Comparison

@@ -2,7 +2,6 @@
 
 import contextlib
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -10,99 +9,29 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 from support.processed_history import HOUR, ZONES, write_history
+from support.streams import DAYS, EVER, Running, readings
 
-from gridcast.domain.tables import CLEAN_READINGS, FORECASTS, READINGS
+from gridcast.domain.tables import CLEAN_READINGS
 from gridcast.ingestion import raw
-from gridcast.quality.limits import CONTEXT_AFTER, CONTEXT_BEFORE, Limits
+from gridcast.quality.limits import CONTEXT_AFTER, CONTEXT_BEFORE
 from gridcast.quality.received import sift
-from gridcast.registry.mlflow_registry import RegisteredModel
-from gridcast.store.sqlite import Store
+from gridcast.store.store import Store
 from gridcast.workflows.archive_log import archive_log, not_archived
 from gridcast.workflows.block_name import BlockName
-from gridcast.workflows.processed import Processed
-from gridcast.workflows.rules import CleaningRules
-from gridcast.workflows.stream_readings import CONSUMER, Stream, TickJob, replay
-
-DAYS = 60
-EVER = {"start": datetime(1900, 1, 1, tzinfo=UTC), "end": datetime(2100, 1, 1, tzinfo=UTC)}
-
-
-@dataclass(frozen=True)
-class Running:
-    """A stream that cleans and commits, but forecasts nothing, and what it did."""
-
-    store: Store
-    path: Path
-    processed: Processed
-    jobs: list[TickJob] = field(default_factory=list)
-    left: list[tuple[int, datetime]] = field(default_factory=list)
-
-    @property
-    def stream(self) -> Stream:
-        model = RegisteredModel("1", Path(), EVER["start"], (), {}, {}, {})
-        return Stream(
-            self.store,
-            self.path,
-            self.processed,
-            self.rules,
-            lambda: model,
-            self._tick,
-            DAYS,
-            lambda *all_: self.left.append(all_),
-        )
-
-    @property
-    def rules(self) -> CleaningRules:
-        hierarchy = self.processed.hierarchy
-        since = dict.fromkeys(hierarchy.leaves, datetime(2024, 1, 1, tzinfo=UTC))
-        return CleaningRules(interval=HOUR, limits=Limits(), hierarchy=hierarchy, series_since=since)
-
-    @property
-    def received(self) -> pl.DataFrame:
-        return self.processed.readings(series_ids=ZONES).select(READINGS.names())
-
-    @property
-    def issue_time(self) -> datetime:
-        issued = self.store.position(CONSUMER).issue_time
-        assert issued is not None
-        return issued
-
-    def clean(self) -> pl.DataFrame:
-        return self.store.readings(**EVER)
-
-    def land(self, *rows: tuple[str, datetime, float]) -> None:
-        self.store.land_batch(readings(*rows), source="scada", position="0", at=self.processed.observed_until)
-
-    def log(self) -> pl.DataFrame:
-        return self.store.landed(**EVER, up_to_offset=self.store.log_head())
-
-    def _tick(self, job: TickJob) -> None:
-        self.jobs.append(job)
-        self.store.commit_tick(
-            consumer=CONSUMER,
-            log_offset=job.log_offset,
-            issue_time=job.issue_time,
-            readings=job.rules.clean(job.rules.place(job.raw(self.store)), BlockName(*job.span)).readings,
-            forecasts=FORECASTS.to_frame(),
-        )
-
-
-def readings(*rows: tuple[str, datetime, float]) -> pl.DataFrame:
-    return pl.DataFrame([(*row, row[1] + HOUR) for row in rows], schema=READINGS, orient="row")
+from gridcast.workflows.replay import replay
 
 
 @pytest.fixture
 def running(tmp_path: Path) -> Iterator[Running]:
     with contextlib.closing(Store.open(tmp_path / "gridcast.db")) as store:
-        yield Running(store, tmp_path / "gridcast.db", write_history(tmp_path / "processed", days=150))
+        yield Running(store, write_history(tmp_path / "processed", days=150))
 
 
 @pytest.fixture
 def begun(running: Running) -> Running:
     """Warm-started and replayed to the end of the history."""
-    start = running.processed.observed_until - timedelta(days=1)
+    start = running.begin(before_end=timedelta(days=1))
     known = running.received.filter(pl.col("valid_time") >= start - timedelta(days=DAYS))
-    running.stream.warm_start(known, start=start, days=DAYS)
     list(replay(running.stream, known, start=start, step=timedelta(days=1), pause=lambda: False))
     assert running.issue_time == running.processed.observed_until
     running.jobs.clear()

@@ -8,13 +8,14 @@ import polars as pl
 
 from gridcast.ingestion.parquet import write_parquet
 from gridcast.ingestion.raw import read_readings
-from gridcast.pipelines.beam.blocks import Block, concat, months_of
+from gridcast.pipelines.beam.blocks import Block, PlacedBlock, concat, months_of
 from gridcast.pipelines.beam.clean import CHILDREN, COUNTS, PARENTS, REMOVED, CleanAndAggregate
 from gridcast.pipelines.beam.runner import run_bounded
 from gridcast.quality.limits import CONTEXT_AFTER, CONTEXT_BEFORE
 from gridcast.quality.summary import add_counts
 from gridcast.workflows.block_name import BlockName
 from gridcast.workflows.prepare import BatchJob
+from gridcast.workflows.rules import CleaningRules
 
 
 def run_batch(job: BatchJob) -> dict[str, int]:
@@ -34,7 +35,7 @@ def _assemble(pipeline: beam.Pipeline, job: BatchJob) -> None:
         pipeline
         | "Blocks" >> beam.Create([each.encode() for each in job.blocks], reshuffle=False)
         | "Spread over workers" >> beam.Reshuffle()
-        | "Read" >> beam.ParDo(_ReadBlock(job.raw))
+        | "Read and place" >> beam.ParDo(_ReadBlock(job.raw, job.rules))
         | "Clean and aggregate" >> CleanAndAggregate(job.rules)
     )
     for kind in (CHILDREN, PARENTS):
@@ -51,13 +52,14 @@ def _assemble(pipeline: beam.Pipeline, job: BatchJob) -> None:
 class _ReadBlock(beam.DoFn):
     """The readings of each block and of the time around it; a block without any is a block too: missing, not absent."""
 
-    def __init__(self, raw: Path) -> None:
-        self._raw = raw
+    def __init__(self, raw: Path, rules: CleaningRules) -> None:
+        self._raw, self._rules = raw, rules
 
-    def process(self, key: str) -> Iterator[Block]:
+    def process(self, key: str) -> Iterator[PlacedBlock]:
         name = BlockName.decode(key)
         start, end = name.start - CONTEXT_BEFORE, name.end + CONTEXT_AFTER
-        yield key, read_readings(self._raw, start=start, end=end, series=(name.first, name.last))
+        readings = read_readings(self._raw, start=start, end=end, series=(name.first, name.last))
+        yield key, self._rules.place(readings)
 
 
 class _WriteMonths(beam.DoFn):

@@ -9,8 +9,14 @@ from collections.abc import Iterable, Iterator
 import apache_beam as beam
 import polars as pl
 
+from gridcast.quality.cells import Placed
+
 Block = tuple[str, pl.DataFrame]
 """A text, most often an encoded `BlockName`, and rows."""
+
+
+PlacedBlock = tuple[str, Placed]
+"""The same, of readings on the intervals of their series."""
 
 
 class ArrowCoder(beam.coders.Coder):  # type: ignore[misc]
@@ -39,7 +45,30 @@ class ArrowCoder(beam.coders.Coder):  # type: ignore[misc]
         return pl.DataFrame
 
 
+class PlacedCoder(beam.coders.Coder):  # type: ignore[misc]
+    """Placed readings as two Arrow streams, one behind the other, and the length of the first before them."""
+
+    def encode(self, value: Placed) -> bytes:
+        """`value` as bytes."""
+        cells, removed = (ArrowCoder().encode(each) for each in (value.cells, value.removed))
+        return len(cells).to_bytes(8) + cells + removed
+
+    def decode(self, encoded: bytes) -> Placed:
+        """What `encode` was given."""
+        end = 8 + int.from_bytes(encoded[:8])
+        return Placed(ArrowCoder().decode(encoded[8:end]), ArrowCoder().decode(encoded[end:]))
+
+    def is_deterministic(self) -> bool:
+        """Placed readings are never keys."""
+        return False
+
+    def to_type_hint(self) -> type[Placed]:
+        """What it encodes."""
+        return Placed
+
+
 beam.coders.registry.register_coder(pl.DataFrame, ArrowCoder)
+beam.coders.registry.register_coder(Placed, PlacedCoder)
 
 
 def concat(frames: Iterable[pl.DataFrame]) -> pl.DataFrame:

@@ -1,4 +1,4 @@
-"""Raw blocks in, clean blocks of children and parents out: the one path that batch and real time share."""
+"""Placed readings in, clean blocks of children and parents out: the one path that batch and real time share."""
 
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -7,7 +7,7 @@ import apache_beam as beam
 import polars as pl
 from apache_beam.metrics import Metrics
 
-from gridcast.pipelines.beam.blocks import Block, concat, months_of
+from gridcast.pipelines.beam.blocks import Block, PlacedBlock, concat, months_of
 from gridcast.pipelines.beam.runner import NAMESPACE
 from gridcast.quality.aggregate import child_counts, combine_sums, partial_sums
 from gridcast.quality.received import REMOVED as REMOVED_ROWS
@@ -29,7 +29,7 @@ _SUMS = "sums"
 class CleanAndAggregate(beam.PTransform):
     """Clean every block, then sum children into parents.
 
-    Input: blocks of `READINGS`, those of the block and its context, under its `BlockName`.
+    Input: placed readings of a block and its context, under its `BlockName`.
     Output: a mapping from `CHILDREN`, `PARENTS`, `REMOVED` and `COUNTS` to collections of blocks.
     """
 
@@ -59,10 +59,10 @@ class _Clean(beam.DoFn):
     def __init__(self, rules: CleaningRules) -> None:
         self._rules = rules
 
-    def process(self, block: Block) -> Iterator[Block]:
+    def process(self, block: PlacedBlock) -> Iterator[Block]:
         """Clean one block."""
-        key, raw = block
-        clean, removed, counts = self._rules.clean(self._rules.place(raw), BlockName.decode(key))
+        key, placed = block
+        clean, removed, counts = self._rules.clean(placed, BlockName.decode(key))
         _count(counts)
         yield key, clean
         yield beam.pvalue.TaggedOutput(REMOVED, (key, removed))

@@ -1,0 +1,167 @@
+"""PostgreSQL: one database that any number of processes write and read at once."""
+
+import functools
+import io
+from collections.abc import Sequence
+from typing import Any
+
+import polars as pl
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql
+
+from gridcast.store.database import Database
+from gridcast.store.errors import StoreError
+from gridcast.store.replacing import replacing
+
+_EXPECTED = "a PostgreSQL 14 or later that answers, and a database in which gridcast may make tables"
+_FORM = "postgresql://user:password@host:5432/database"
+
+_SCHEMA_LOCK = 7_203_651_001
+_LOG_LOCK = 7_203_651_002
+_FEW_ROWS = 50
+"""So few are faster written one by one than by way of a temporary table."""
+_CONNECTION = {"connect_timeout": "10", "application_name": "gridcast"}
+
+_RECEIVED = """
+CREATE TEMPORARY TABLE IF NOT EXISTS received (
+  place bigint, is_first boolean, series_id text, valid_time bigint, load_mw double precision, available_at bigint
+) ON COMMIT DELETE ROWS;
+DELETE FROM received
+"""
+_APPEND_NEW = """
+INSERT INTO reading_log (series_id, valid_time, load_mw, available_at, source)
+SELECT series_id, valid_time, load_mw, available_at, %s FROM received WHERE NOT is_first OR NOT EXISTS (
+  SELECT 1 FROM (
+    SELECT log.load_mw FROM reading_log AS log
+    WHERE log.series_id = received.series_id AND log.valid_time = received.valid_time ORDER BY log_offset DESC LIMIT 1
+  ) AS newest WHERE newest.load_mw IS NOT DISTINCT FROM received.load_mw
+)
+ORDER BY place
+"""
+
+
+def database(url: str) -> Database:
+    """The database at `url`; connections that the server has closed are replaced.
+
+    Raises:
+        StoreError: the text is no such URL, or the driver is not installed.
+    """
+    parsed = _parsed(url)
+    named = sa.URL.create(
+        "postgresql", username=parsed.username, host=parsed.host, port=parsed.port, database=parsed.database
+    )
+    name = named.render_as_string()
+    full = parsed.set(drivername="postgresql+psycopg", query={**_CONNECTION, **parsed.query})
+    try:
+        engine = sa.create_engine(full, pool_pre_ping=True)
+    except ModuleNotFoundError as error:
+        raise StoreError(f"store {name}: {error}; expected gridcast installed with its extra 'postgres'.") from error
+    return Database(engine=engine, name=name, expected=_EXPECTED)
+
+
+def lock_schema(connection: sa.Connection) -> None:
+    """From here to the end of the transaction nobody else changes tables."""
+    connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_SCHEMA_LOCK)))
+
+
+def lock_log(connection: sa.Connection) -> None:
+    """From here to the end of the transaction nobody else appends to the log.
+
+    Offsets are drawn before a commit: without the lock a reader could pass one that becomes visible only later.
+    """
+    connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_LOG_LOCK)))
+
+
+def upsert(connection: sa.Connection, table: sa.Table, rows: pl.DataFrame, *, added: frozenset[str]) -> None:
+    """Write the rows; of a key that is there or comes twice the last stays, but columns `added` are added up."""
+    keys = [column.name for column in table.primary_key.columns]
+    once = rows.group_by(keys).agg(
+        pl.col(each).sum() if each in added else pl.col(each).last() for each in rows.columns if each not in keys
+    )
+    if once.height <= _FEW_ROWS:
+        connection.exec_driver_sql(_upsert(table, tuple(once.columns), added), once.sort(keys).rows())
+        return
+    given = f"given_{table.name}"
+    like = f"AS SELECT * FROM {table.name} WITH NO DATA"  # noqa: S608 - a name of ours
+    connection.exec_driver_sql(f"CREATE TEMPORARY TABLE IF NOT EXISTS {given} ON COMMIT DELETE ROWS {like}")
+    connection.exec_driver_sql(f"DELETE FROM {given}")  # noqa: S608
+    _copy(connection, given, once)
+    connection.exec_driver_sql(_merge(table, tuple(once.columns), added))
+
+
+def append(connection: sa.Connection, table: sa.Table, rows: pl.DataFrame) -> None:
+    """Write the rows in their order."""
+    _copy(connection, table.name, rows)
+
+
+def append_new(connection: sa.Connection, readings: pl.DataFrame, *, source: str) -> int:
+    """Append to the log, in order, each reading whose series and time has not that load already; how many."""
+    keys = ["series_id", "valid_time"]
+    marked = readings.with_row_index("place").with_columns(
+        is_first=pl.int_range(pl.len()).over(keys) == 0,
+        is_repeated=pl.col("load_mw").eq_missing(pl.col("load_mw").shift(1).over(keys)),
+    )
+    changes = marked.filter(pl.col("is_first") | ~pl.col("is_repeated")).drop("is_repeated")
+    connection.exec_driver_sql(_RECEIVED)
+    _copy(connection, "received", changes)
+    return connection.exec_driver_sql(_APPEND_NEW, (source,)).rowcount
+
+
+def fetch(connection: sa.Connection, query: sa.Select[Any], schema: pl.Schema) -> pl.DataFrame:
+    """The rows of a query, as stored."""
+    compiled = query.compile(dialect=connection.dialect)
+    texts = ", ".join(name for name, kind in schema.items() if kind == pl.String)
+    quoted = f", FORCE_QUOTE ({texts})" if texts else ""
+    statement = f"COPY ({compiled}) TO STDOUT (FORMAT csv{quoted})"
+    received = io.BytesIO()
+    with _driver(connection).cursor() as cursor, cursor.copy(statement, compiled.params) as copy:
+        for block in copy:
+            received.write(block)
+    received.seek(0)
+    return pl.read_csv(received, has_header=False, schema=schema, raise_if_empty=False)
+
+
+def _parsed(url: str) -> sa.URL:
+    """A URL of PostgreSQL in its parts. No error repeats what may be a password."""
+    expected = f"expected {_FORM}, or the path of a SQLite file"
+    try:
+        parsed = sa.make_url(url)
+    except (sa.exc.ArgumentError, ValueError):
+        raise StoreError(f"store: the text that was given is not a URL; {expected}.") from None
+    if parsed.drivername not in {"postgresql", "postgresql+psycopg"}:
+        raise StoreError(f"store: the URL begins with '{parsed.drivername}://'; {expected}.")
+    return parsed
+
+
+def _copy(connection: sa.Connection, table: str, rows: pl.DataFrame) -> None:
+    """Send rows as CSV, where a text without quotation marks is a null."""
+    columns = ", ".join(rows.columns)
+    with (
+        _driver(connection).cursor() as cursor,
+        cursor.copy(f"COPY {table} ({columns}) FROM STDIN (FORMAT csv)") as copy,
+    ):
+        copy.write(rows.write_csv(include_header=False, quote_style="non_numeric"))
+
+
+def _driver(connection: sa.Connection) -> Any:
+    """The psycopg connection, inside the transaction."""
+    return connection.connection.driver_connection
+
+
+@functools.cache
+def _upsert(table: sa.Table, names: Sequence[str], added: frozenset[str]) -> str:
+    """SQL that writes one row of the columns `names`, with a %s for each."""
+    one: dict[str, sa.ColumnElement[Any]] = {name: sa.literal_column("%s") for name in names}
+    return _text(replacing(postgresql.insert(table).values(one), table, added=added))
+
+
+@functools.cache
+def _merge(table: sa.Table, names: Sequence[str], added: frozenset[str]) -> str:
+    """SQL that moves the columns `names` of the given rows into the table, by key: writers then wait in one order."""
+    given = sa.table(f"given_{table.name}", *(sa.column(name) for name in names)).c
+    rows = sa.select(*given).order_by(*(given[key.name] for key in table.primary_key.columns))
+    return _text(replacing(postgresql.insert(table).from_select(names, rows), table, added=added))
+
+
+def _text(statement: sa.Insert) -> str:
+    return str(statement.compile(dialect=postgresql.dialect()))  # type: ignore[no-untyped-call]
