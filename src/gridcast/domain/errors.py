@@ -17,3 +17,11 @@ class GateRefusedError(GridcastError):
     """A quality gate said no; nothing was changed."""
 
     exit_code = 3
+
+
+class SeriesError(GridcastError):
+    """The readings of one series cannot be used; those of others can."""
+
+    def __init__(self, message: str, series_id: str = "") -> None:
+        super().__init__(message)
+        self.series_id = series_id

@@ -59,6 +59,11 @@ class Placed:
             removed.join(intervals, on=key, how="anti").drop("interval_start"),
         )
 
+    def without_series(self, series_id: str) -> "Placed":
+        """Those of other series."""
+        is_other = pl.col("series_id") != series_id
+        return Placed(self.cells.filter(is_other), self.removed.filter(is_other))
+
     def between(self, start: datetime, end: datetime) -> "Placed":
         """Those with start ≤ valid time < end."""
         is_inside = pl.col("valid_time").is_between(start, end, closed="left")

@@ -72,7 +72,7 @@ def clean_block(
     missing one at its interval's end, an edit when it was made.
 
     Raises:
-        GridcastError: a series is coarser than the interval, and `upsample` is not set.
+        SeriesError: a series is coarser than the interval, and `upsample` is not set.
         UsageError: the interval does not divide a day.
     """
     task = _Task(span, interval, limits, series_limits or {}, edits, upsample, series_until or {})

@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 import numpy as np
 import polars as pl
 
-from gridcast.domain.errors import GridcastError
+from gridcast.domain.errors import SeriesError
 from gridcast.quality.grid import DAY, NEVER, Booleans, Clock, Floats, Grid, Integers, microseconds, running_maximum
 
 ENOUGH_TO_JUDGE: Final = 24
@@ -36,7 +36,7 @@ def build_grid(cells: pl.DataFrame, *, series_ids: Sequence[str], clock: Clock, 
     24 hours up to it, or to the next one where there are none.
 
     Raises:
-        GridcastError: a series comes at a coarser interval than the clock's, and `upsample` is not set.
+        SeriesError: a series comes at a coarser interval than the clock's, and `upsample` is not set.
     """
     shape = (len(series_ids), clock.slots)
     load, available = np.full(shape, np.nan), np.full(shape, NEVER)
@@ -156,8 +156,9 @@ def _require_fine_enough(count: Integers, *, series_ids: Sequence[str], interval
     for row in np.flatnonzero(is_sparse & (has_reading.sum(axis=1) >= ENOUGH_TO_JUDGE)).tolist():
         usual = int(np.bincount(np.diff(np.flatnonzero(has_reading[row]))).argmax())
         if usual > 1:
-            raise GridcastError(
+            raise SeriesError(
                 f"series {series_ids[row]!r}: its readings usually come {usual * interval} apart; expected readings at "
                 f"the interval of {interval} or finer. Set the interval to that of the coarsest series, or upsample to "
-                "true."
+                "true.",
+                series_ids[row],
             )

@@ -151,8 +151,7 @@ def _driver(connection: sa.Connection) -> Any:
 @functools.cache
 def _upsert(table: sa.Table, names: Sequence[str], added: frozenset[str]) -> str:
     """SQL that writes one row of the columns `names`, with a %s for each."""
-    one: dict[str, sa.ColumnElement[Any]] = {name: sa.literal_column("%s") for name in names}
-    return _text(replacing(postgresql.insert(table).values(one), table, added=added))
+    return _text(replacing(postgresql.insert(table).inline(), table, added=added), names)
 
 
 @functools.cache
@@ -160,8 +159,8 @@ def _merge(table: sa.Table, names: Sequence[str], added: frozenset[str]) -> str:
     """SQL that moves the columns `names` of the given rows into the table, by key: writers then wait in one order."""
     given = sa.table(f"given_{table.name}", *(sa.column(name) for name in names)).c
     rows = sa.select(*given).order_by(*(given[key.name] for key in table.primary_key.columns))
-    return _text(replacing(postgresql.insert(table).from_select(names, rows), table, added=added))
+    return _text(replacing(postgresql.insert(table).from_select(names, rows), table, added=added), names)
 
 
-def _text(statement: sa.Insert) -> str:
-    return str(statement.compile(dialect=postgresql.dialect()))  # type: ignore[no-untyped-call]
+def _text(statement: sa.Insert, names: Sequence[str]) -> str:
+    return str(statement.compile(dialect=postgresql.dialect(paramstyle="format"), column_keys=names))  # type: ignore[no-untyped-call]

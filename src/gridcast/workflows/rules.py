@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 import polars as pl
 
 from gridcast.domain.calendars import interval_start
+from gridcast.domain.errors import SeriesError
 from gridcast.domain.series import Hierarchy
 from gridcast.quality.aggregate import tell_summed
 from gridcast.quality.cells import Placed, interval_of, place
@@ -74,6 +75,18 @@ class CleaningRules:
     @property
     def _time_zones(self) -> dict[str, str]:
         return {each.series_id: each.time_zone for each in self.hierarchy.select(self.hierarchy.leaves)}
+
+    def clean_what_can_be(self, placed: Placed, block: BlockName) -> tuple[Cleaned, dict[str, str]]:
+        """`clean`, as if nothing had come from series that cannot be cleaned; and why these cannot, by series."""
+        left_out: dict[str, str] = {}
+        while True:
+            try:
+                return self.clean(placed, block), left_out
+            except SeriesError as error:
+                if error.series_id in left_out:
+                    raise
+                left_out[error.series_id] = str(error)
+                placed = placed.without_series(error.series_id)
 
     def start_of_interval(self, moment: datetime) -> datetime:
         """Start of the interval a moment lies in, by the clock of the whole."""

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Final, NamedTuple
 
 import polars as pl
 
@@ -21,6 +22,9 @@ from gridcast.workflows.processed import Processed
 from gridcast.workflows.refresh import Refresh, refresh_at
 from gridcast.workflows.refresh_ahead import RefreshAhead
 from gridcast.workflows.rules import CleaningRules
+
+SERIES_LEFT_OUT: Final = "series_left_out"
+"""Kind of event."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +48,15 @@ class TickJob:
     is_forecast: bool = True
 
 
+class Ticked(NamedTuple):
+    """What a tick made: `CLEAN_READINGS`, `FORECASTS`, counts, and series that were left out (`series_id`, `why`)."""
+
+    clean: pl.DataFrame
+    forecasts: pl.DataFrame
+    counts: pl.DataFrame
+    left_out: pl.DataFrame
+
+
 @dataclass(slots=True, eq=False)
 class AtHand:
     """What the ticks of a stream work with, and what they need not read again.
@@ -65,6 +78,7 @@ class AtHand:
     aggregated_at: datetime = field(default=datetime.min.replace(tzinfo=UTC), init=False)
     _refreshes: RefreshAhead = field(default_factory=RefreshAhead, init=False)
     _forecaster: tuple[Path, Forecaster] | None = field(default=None, init=False)
+    _left_out: frozenset[str] = field(default=frozenset(), init=False)
 
     def __post_init__(self) -> None:
         self.log = PlacedLog(self.store, self.rules)
@@ -90,24 +104,31 @@ class AtHand:
             refresh=refresh,
         )
 
-    def commit(self, job: TickJob, *, clean: pl.DataFrame, forecasts: pl.DataFrame, counts: pl.DataFrame) -> None:
+    def commit(self, job: TickJob, made: Ticked) -> None:
         """Write what the job made, and begin with the refresh that may come next."""
         self.store.commit_tick(
             consumer=CONSUMER,
             log_offset=job.log_offset,
             issue_time=job.issue_time,
-            readings=self.history.changes(clean, span=job.span),
-            forecasts=forecasts,
-            counts=counts,
+            readings=self.history.changes(made.clean, span=job.span),
+            forecasts=made.forecasts,
+            counts=made.counts,
         )
-        self.history.committed(clean, span=job.span)
+        self.history.committed(made.clean, span=job.span)
+        self._tell_left_out(dict(made.left_out.iter_rows()))
         if job.is_forecast:
-            self._refreshes.begin(job.artefact, job.issue_time, lambda: self._make(job, clean))
+            self._refreshes.begin(job.artefact, job.issue_time, lambda: self._make(job, made.clean))
 
     def forget(self) -> None:
         """Read everything again the next time: what is here may be ahead of the store."""
         self.log.forget()
         self.history.forget()
+
+    def _tell_left_out(self, left_out: dict[str, str]) -> None:
+        """An event for each series that was used until now."""
+        for series_id in left_out.keys() - self._left_out:
+            self.store.add_event(at=datetime.now(UTC), kind=SERIES_LEFT_OUT, message=left_out[series_id])
+        self._left_out = frozenset(left_out)
 
     def _make(self, job: TickJob, clean: pl.DataFrame) -> Callable[[datetime], Refresh | None]:
         known = self._known(job, clean, days=DAYS_KNOWN)

@@ -1,9 +1,7 @@
 """What a reader of the log asks of it: what is new, how far each series has come, when a row was received."""
 
-import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import polars as pl
 import pytest
@@ -29,12 +27,6 @@ def received(*readings: tuple[str, int]) -> pl.DataFrame:
 
 def durations(*rows: tuple[str, float, int]) -> pl.DataFrame:
     return pl.DataFrame(rows, schema={"stage": pl.String, "upper_s": pl.Float64, "n": pl.Int64}, orient="row")
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    with contextlib.closing(Store.open(tmp_path / "gridcast.db")) as store:
-        yield store
 
 
 def test_the_rows_between_two_offsets_come_with_their_offsets_in_order_of_arrival(store: Store) -> None:
@@ -102,20 +94,24 @@ OFFSETS = st.integers(0, 26)
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(rows=ROWS, after=OFFSETS, up_to=OFFSETS, end_hour=st.integers(-1, 7))
 def test_what_is_newest_is_found_as_by_looking_at_every_row(
-    tmp_path: Path, rows: list[tuple[str, int]], after: int, up_to: int, end_hour: int
+    store: Store,
+    empty: Callable[[], None],
+    rows: list[tuple[str, int]],
+    after: int,
+    up_to: int,
+    end_hour: int,
 ) -> None:
-    (tmp_path / "gridcast.db").unlink(missing_ok=True)
+    empty()
     end = START + end_hour * HOUR
     numbered = [(offset, name, START + hour * HOUR) for offset, (name, hour) in enumerate(rows, start=1)]
     early = [(name, time) for offset, name, time in numbered if offset <= up_to]
     between = [offset for offset, _, time in numbered if after < offset <= up_to and time < end]
-    with contextlib.closing(Store.open(tmp_path / "gridcast.db")) as store:
-        store.land(received(*rows))
-        assert store.newest_landed_by_series(up_to_offset=up_to) == newest(early)
-        assert store.newest_landed_by_series(up_to_offset=up_to, before=end) == newest(
-            [(name, time) for name, time in early if time < end]
-        )
-        found = store.newest_offset_before(end=end, after_offset=after, up_to_offset=up_to)
+    store.land(received(*rows))
+    assert store.newest_landed_by_series(up_to_offset=up_to) == newest(early)
+    assert store.newest_landed_by_series(up_to_offset=up_to, before=end) == newest(
+        [(name, time) for name, time in early if time < end]
+    )
+    found = store.newest_offset_before(end=end, after_offset=after, up_to_offset=up_to)
     assert found == max(between, default=None)
 
 

@@ -1,7 +1,6 @@
 """What is written to the store comes back whole, in order and to the microsecond."""
 
 import contextlib
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -13,7 +12,7 @@ from hypothesis import strategies as st
 from gridcast.domain.quantiles import QUANTILE_COLUMNS
 from gridcast.domain.tables import CLEAN_READINGS, FORECASTS, READINGS, UTC_TIME
 from gridcast.store.reading_log import SourcePosition
-from gridcast.store.sqlite import Position, Store
+from gridcast.store.store import Position, Store
 
 START = datetime(2024, 3, 31, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -49,12 +48,6 @@ def score(*, mae: float, version: str = "1", bucket: str = "0–6 h", issue: dat
     keys = {"series_id": "a", "issue_time": issue, "layer": "model", "lead_bucket": bucket, "model_version": version}
     measures = {"n": 6, "mae_mw": mae, "bias_mw": -1.0, "pinball_mw": 0.5, "coverage_80": 0.75, "coverage_90": None}
     return pl.DataFrame([{**keys, **measures}])
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    with contextlib.closing(Store.open(tmp_path / "new folder" / "gridcast.db")) as store:
-        yield store
 
 
 def commit(store: Store, *, offset: int = 1, readings: pl.DataFrame, forecasts: pl.DataFrame) -> None:
@@ -125,6 +118,29 @@ def test_a_later_tick_replaces_whole_readings(store: Store) -> None:
 def test_of_a_key_given_twice_in_one_tick_the_last_row_stays(store: Store) -> None:
     commit(store, readings=pl.concat([clean(1), clean(2)]), forecasts=forecast())
     assert store.readings(**ALL_TIME).equals(clean(2))
+
+
+def test_clean_readings_are_written_without_a_tick(store: Store) -> None:
+    store.save_clean(clean(1, 2))
+    for _ in range(2):
+        store.save_clean(clean(5, start=START + HOUR, quality="edited"))
+    assert store.readings(**ALL_TIME).equals(pl.concat([clean(1), clean(5, start=START + HOUR, quality="edited")]))
+    assert store.position("c") == Position(0, None)
+
+
+def test_many_rows_are_written_as_few_are(store: Store) -> None:
+    first, second = clean(*range(300)), clean(*range(300, 600), quality="estimated")
+    store.save_clean(pl.concat([first, second.sample(fraction=1, shuffle=True, seed=1)]))
+    store.save_clean(second.head(200))
+    assert store.readings(**ALL_TIME).equals(second)
+
+
+def test_many_counts_are_added_up_as_few_are(store: Store) -> None:
+    many = pl.DataFrame({"stage": ["read"] * 200, "upper_s": [each / 10 for each in range(100)] * 2, "n": [1, 2] * 100})
+    for _ in range(2):
+        store.add_latencies(many)
+    added = many.group_by("stage", "upper_s").agg(2 * pl.col("n").sum()).sort("upper_s")
+    assert store.latencies().equals(added)
 
 
 def test_a_tick_committed_twice_is_a_tick_committed_once(store: Store) -> None:
@@ -201,11 +217,11 @@ def test_counts_tell_the_rows_of_each_table(store: Store) -> None:
     }
 
 
-def test_a_reopened_store_holds_what_was_written(tmp_path: Path) -> None:
+def test_a_reopened_store_holds_what_was_written(unused_place: Path | str) -> None:
     for _ in range(2):
-        with contextlib.closing(Store.open(tmp_path / "gridcast.db")) as store:
+        with contextlib.closing(Store.open(unused_place)) as store:
             store.land(received(1, 2))
-    with contextlib.closing(Store.open(tmp_path / "gridcast.db")) as store:
+    with contextlib.closing(Store.open(unused_place)) as store:
         assert store.landed(**ALL_TIME, up_to_offset=4).equals(pl.concat([received(1, 2)] * 2))
 
 
@@ -221,6 +237,15 @@ def test_times_and_loads_come_back_exactly(store: Store, moment: datetime, load:
     assert store.landed(**after).tail(1).equals(one)
     spans = store.landed_spans(after_offset=store.log_head() - 1, up_to_offset=store.log_head())
     assert spans == {"a": (moment, moment, 1)}
+
+
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(texts=st.lists(st.text(st.characters(codec="utf-8", exclude_characters="\0")), min_size=1, unique=True))
+def test_texts_come_back_exactly(store: Store, texts: list[str]) -> None:
+    end = store.log_head()
+    store.land(pl.concat(received(1, series_id=text) for text in texts))
+    assert store.landed_after(after_offset=end, up_to_offset=end + len(texts))["series_id"].to_list() == texts
+    assert set(store.landed_spans(after_offset=end, up_to_offset=end + len(texts))) == set(texts)
 
 
 @pytest.mark.parametrize(

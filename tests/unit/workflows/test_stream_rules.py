@@ -15,10 +15,12 @@ from polars.testing import assert_frame_equal
 from support.processed_history import HOUR, ZONES, write_history
 from support.streams import EVER, Running, readings
 
+from gridcast.domain.errors import GridcastError
 from gridcast.domain.tables import READINGS
 from gridcast.store.errors import StoreError
 from gridcast.store.store import Store
 from gridcast.workflows import latency
+from gridcast.workflows.block_name import BlockName
 from gridcast.workflows.processed import Processed
 from gridcast.workflows.replay import follow
 from gridcast.workflows.stream_readings import Patience
@@ -206,6 +208,20 @@ def finished(history: Processed, folder: Path, batches: list[pl.DataFrame]) -> t
         newest = store.newest_issue_time()
         assert newest is not None
         return running.clean(), store.forecasts(start=newest, end=EVER["end"])
+
+
+def test_a_series_that_cannot_be_cleaned_is_left_out_and_the_others_are_cleaned(running: Running) -> None:
+    start = running.issue_time - timedelta(days=40)
+    coarse = [(N, start + hour * HOUR, 60.0) for hour in range(0, 40 * 24, 2)]
+    whole = [(S, start + hour * HOUR, 70.0) for hour in range(40 * 24)]
+    block, rules = BlockName(start, start + timedelta(days=39)), running.rules
+    with pytest.raises(GridcastError, match=r"'zone_n': its readings usually come 2:00:00 apart"):
+        rules.clean(rules.place(readings(*coarse, *whole)), block)
+    clean, left_out = rules.clean_what_can_be(rules.place(readings(*coarse, *whole)), block)
+    assert list(left_out) == [N]
+    assert clean.readings.filter(series_id=N)["load_mw"].is_null().all()
+    alone = rules.clean(rules.place(readings(*whole)), block).readings
+    assert_frame_equal(clean.readings, alone, check_exact=True)
 
 
 def offsets(running: Running) -> Iterator[tuple]:

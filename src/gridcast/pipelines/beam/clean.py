@@ -1,7 +1,7 @@
 """Placed readings in, clean blocks of children and parents out: the one path that batch and real time share."""
 
 from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import Any, Final
 
 import apache_beam as beam
 import polars as pl
@@ -10,6 +10,8 @@ from apache_beam.metrics import Metrics
 from gridcast.pipelines.beam.blocks import Block, PlacedBlock, concat, months_of
 from gridcast.pipelines.beam.runner import NAMESPACE
 from gridcast.quality.aggregate import child_counts, combine_sums, partial_sums
+from gridcast.quality.cells import Placed
+from gridcast.quality.cleaning import Cleaned
 from gridcast.quality.received import REMOVED as REMOVED_ROWS
 from gridcast.quality.summary import quality_counts, totals
 from gridcast.workflows.block_name import BlockName
@@ -23,6 +25,9 @@ REMOVED = "removed"
 """Rows that were taken out, with the reason."""
 COUNTS = "counts"
 """Quality counts, additive."""
+LEFT_OUT = "left_out"
+"""`LEFT_OUT_SERIES`: series that could not be cleaned, and why; only where they are left out."""
+LEFT_OUT_SERIES: Final = pl.Schema({"series_id": pl.String(), "why": pl.String()})
 _SUMS = "sums"
 
 
@@ -30,17 +35,19 @@ class CleanAndAggregate(beam.PTransform):
     """Clean every block, then sum children into parents.
 
     Input: placed readings of a block and its context, under its `BlockName`.
-    Output: a mapping from `CHILDREN`, `PARENTS`, `REMOVED` and `COUNTS` to collections of blocks.
+    Output: a mapping from `CHILDREN`, `PARENTS`, `REMOVED`, `COUNTS` and `LEFT_OUT` to collections of blocks.
+
+    A series that cannot be cleaned ends the pipeline, or is left out as if nothing had come from it.
     """
 
-    def __init__(self, rules: CleaningRules) -> None:
+    def __init__(self, rules: CleaningRules, *, leaves_out: bool = False) -> None:
         super().__init__()
-        self._rules = rules
+        self._rules, self._leaves_out = rules, leaves_out
 
     def expand(self, blocks: Any) -> Any:
         """Assemble the transform."""
-        children = blocks | "Clean" >> beam.ParDo(_Clean(self._rules)).with_outputs(
-            REMOVED, COUNTS, _SUMS, main=CHILDREN
+        children = blocks | "Clean" >> beam.ParDo(_Clean(self._rules, self._leaves_out)).with_outputs(
+            REMOVED, COUNTS, LEFT_OUT, _SUMS, main=CHILDREN
         )
         parents = (
             children[_SUMS]
@@ -51,24 +58,33 @@ class CleanAndAggregate(beam.PTransform):
             CHILDREN: children[CHILDREN],
             PARENTS: parents[PARENTS],
             REMOVED: children[REMOVED],
+            LEFT_OUT: children[LEFT_OUT],
             COUNTS: (children[COUNTS], parents[COUNTS]) | "All counts" >> beam.Flatten(),
         }
 
 
 class _Clean(beam.DoFn):
-    def __init__(self, rules: CleaningRules) -> None:
-        self._rules = rules
+    def __init__(self, rules: CleaningRules, leaves_out: bool) -> None:
+        self._rules, self._leaves_out = rules, leaves_out
 
     def process(self, block: PlacedBlock) -> Iterator[Block]:
         """Clean one block."""
         key, placed = block
-        clean, removed, counts = self._rules.clean(placed, BlockName.decode(key))
+        (clean, removed, counts), left_out = self._clean(placed, BlockName.decode(key))
         _count(counts)
         yield key, clean
         yield beam.pvalue.TaggedOutput(REMOVED, (key, removed))
         yield beam.pvalue.TaggedOutput(COUNTS, (key, counts))
+        yield beam.pvalue.TaggedOutput(
+            LEFT_OUT, (key, pl.DataFrame(list(left_out.items()), schema=LEFT_OUT_SERIES, orient="row"))
+        )
         for month, sums in months_of(partial_sums(clean, hierarchy=self._rules.hierarchy)):
             yield beam.pvalue.TaggedOutput(_SUMS, (month, sums))
+
+    def _clean(self, placed: Placed, block: BlockName) -> tuple[Cleaned, dict[str, str]]:
+        return (
+            self._rules.clean_what_can_be(placed, block) if self._leaves_out else (self._rules.clean(placed, block), {})
+        )
 
 
 class _Sum(beam.DoFn):

@@ -11,15 +11,13 @@ import apache_beam as beam
 import polars as pl
 
 from gridcast.pipelines.beam.blocks import Block, PlacedBlock, concat
-from gridcast.pipelines.beam.clean import CHILDREN, COUNTS, PARENTS, CleanAndAggregate
+from gridcast.pipelines.beam.clean import CHILDREN, COUNTS, LEFT_OUT, PARENTS, CleanAndAggregate
 from gridcast.pipelines.beam.runner import Assembled
 from gridcast.quality.summary import totals
 from gridcast.workflows.block_name import BlockName
-from gridcast.workflows.tick_job import AtHand, TickJob
+from gridcast.workflows.tick_job import AtHand, Ticked, TickJob
 
 CLEAN = "clean"
-_Results = tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]
-"""Clean readings, forecasts, counts."""
 
 
 class Ticks:
@@ -51,7 +49,7 @@ class Ticks:
             pipeline
             | "Tick" >> beam.Create([self._name], reshuffle=False)
             | "Read log" >> beam.Map(_read_log).with_output_types(PlacedBlock)
-            | "Clean and aggregate" >> CleanAndAggregate(self.here.rules)
+            | "Clean and aggregate" >> CleanAndAggregate(self.here.rules, leaves_out=True)
         )
         clean = (outputs[CHILDREN], outputs[PARENTS]) | "All series" >> beam.Flatten()
         gathered = {CLEAN: clean, COUNTS: outputs[COUNTS]}
@@ -79,15 +77,15 @@ def _with_name(block: Block, *, name: str) -> Block:
     return name, block[1]
 
 
-def _forecast(element: tuple[str, dict[str, list[pl.DataFrame]]]) -> tuple[str, _Results]:
+def _forecast(element: tuple[str, dict[str, list[pl.DataFrame]]]) -> tuple[str, Ticked]:
     name, gathered = element
     job, here = _in_hand[name]
-    clean, counts = (concat(gathered[each]) for each in (CLEAN, COUNTS))
+    clean, counts, left_out = (concat(gathered[each]) for each in (CLEAN, COUNTS, LEFT_OUT))
     is_measured = pl.col("series_id").is_in(list(here.rules.hierarchy.leaves))
-    return name, (clean, here.forecasts(job, clean), totals(counts.filter(is_measured)))
+    return name, Ticked(clean, here.forecasts(job, clean), totals(counts.filter(is_measured)), left_out)
 
 
-def _commit(element: tuple[str, _Results]) -> None:
-    name, (clean, forecasts, counts) = element
+def _commit(element: tuple[str, Ticked]) -> None:
+    name, made = element
     job, here = _in_hand[name]
-    here.commit(job, clean=clean, forecasts=forecasts, counts=counts)
+    here.commit(job, made)
