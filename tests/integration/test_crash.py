@@ -2,8 +2,6 @@
 
 import contextlib
 import shutil
-import subprocess
-import time
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -11,6 +9,7 @@ import numpy as np
 import polars as pl
 from polars.testing import assert_frame_equal
 from support.installation import GRIDCAST, Place
+from support.killing import kill_after_progress
 
 from gridcast.domain.tables import CONSUMER
 from gridcast.store.store import Store
@@ -28,7 +27,7 @@ def test_a_stream_killed_twenty_times_ends_in_the_store_of_an_undisturbed_one(pr
     moments = np.random.default_rng(20)
     path = disturbed.directory / "data" / "gridcast.db"
     for _ in range(KILLS):
-        kill_after_progress(disturbed, path, seconds=moments.uniform(0, LONGEST_LIFE))
+        kill_after_progress(disturbed, path, STREAM, seconds=moments.uniform(0, LONGEST_LIFE))
     left = disturbed.json(*STREAM[1:-2])["ticks"]
 
     assert left > 0, "the replay was over before it had been killed often enough"
@@ -36,26 +35,6 @@ def test_a_stream_killed_twenty_times_ends_in_the_store_of_an_undisturbed_one(pr
     for name, table in expected.items():
         assert table.height > 0
         assert_frame_equal(found[name], table, check_exact=True)
-
-
-def kill_after_progress(place: Place, path: Path, *, seconds: float) -> None:
-    """Start the stream, let it commit a tick, and kill it so many seconds later."""
-    with contextlib.closing(Store.open(path)) as store:
-        before = store.position(CONSUMER)
-        process = subprocess.Popen(
-            STREAM, cwd=place.directory, env=place.environment(None), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
-        )
-        try:
-            deadline = time.monotonic() + 120
-            while store.position(CONSUMER) == before:
-                assert process.poll() is None, process.communicate()
-                assert time.monotonic() < deadline
-                time.sleep(0.02)
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                process.wait(timeout=seconds)
-        finally:
-            process.kill()
-            process.communicate()
 
 
 def content(path: Path) -> dict[str, pl.DataFrame]:

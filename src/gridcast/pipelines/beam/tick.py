@@ -52,11 +52,11 @@ class Ticks:
             | "Clean and aggregate" >> CleanAndAggregate(self.here.rules, leaves_out=True)
         )
         clean = (outputs[CHILDREN], outputs[PARENTS]) | "All series" >> beam.Flatten()
-        gathered = {CLEAN: clean, COUNTS: outputs[COUNTS]}
+        gathered = {CLEAN: clean, COUNTS: outputs[COUNTS], LEFT_OUT: outputs[LEFT_OUT]}
         _ = (
             {
-                name: each | f"All {name} together" >> beam.Map(_with_name, name=self._name)
-                for name, each in gathered.items()
+                kind: each | f"All {kind} together" >> beam.Map(_with_name, name=self._name)
+                for kind, each in gathered.items()
             }
             | "Gather series" >> beam.CoGroupByKey()
             | "Forecast" >> beam.Map(_forecast)
