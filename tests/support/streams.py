@@ -14,10 +14,11 @@ from gridcast.quality.limits import Limits
 from gridcast.registry.mlflow_registry import RegisteredModel
 from gridcast.store.errors import StoreError
 from gridcast.store.store import Store
+from gridcast.workflows.arrivals import Patience
 from gridcast.workflows.block_name import BlockName
 from gridcast.workflows.processed import Processed
 from gridcast.workflows.rules import CleaningRules
-from gridcast.workflows.stream_readings import Patience, Stream
+from gridcast.workflows.stream_readings import Stream
 from gridcast.workflows.tick_job import AtHand, TickJob
 
 DAYS = 60
@@ -96,7 +97,7 @@ class Running:
             log_offset=job.log_offset,
             issue_time=job.issue_time,
             readings=self.rules.clean(self.stream.here.placed(job), BlockName(*job.span)).readings,
-            forecasts=a_forecast(job.issue_time) if job.is_forecast else FORECASTS.to_frame(),
+            forecasts=a_forecast(job.issue_time) if job.by is not None else FORECASTS.to_frame(),
         )
         return datetime.now(UTC)
 

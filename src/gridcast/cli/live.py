@@ -63,9 +63,10 @@ def stream(
     from gridcast.models.tensorflow.serving import Forecaster
     from gridcast.pipelines.beam.tick import Ticks
     from gridcast.workflows.archive_log import not_archived
+    from gridcast.workflows.arrivals import Patience
     from gridcast.workflows.on_duty import OnDuty, require_forecast
     from gridcast.workflows.replay import follow, pacer, replay
-    from gridcast.workflows.stream_readings import Patience, Stream
+    from gridcast.workflows.stream_readings import Stream
     from gridcast.workflows.tick_job import AtHand
 
     start = processed.observed_until - span

@@ -1,26 +1,34 @@
-"""The newest clean readings of the store, kept at hand between ticks instead of read again."""
+"""The newest clean readings, kept at hand between ticks instead of read again."""
 
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Protocol
 
 import polars as pl
 
 from gridcast.domain.tables import CLEAN_READINGS
-from gridcast.store.store import Store
 
 _Span = tuple[datetime, datetime]
 
 
+class Readable(Protocol):
+    """Where clean readings are kept."""
+
+    def readings(self, *, start: datetime, end: datetime) -> pl.DataFrame:
+        """`CLEAN_READINGS` of start ≤ valid time < end."""
+        ...
+
+
 @dataclass(slots=True, eq=False)
 class CleanHistory:
-    """Clean readings as the store has them.
+    """Clean readings as they are kept elsewhere.
 
     Attributes:
-        store: where they are.
+        where: what they are read from.
         kept: how much of it, back from the end of what was written last.
     """
 
-    store: Store
+    where: Readable
     kept: timedelta
     _rows: pl.DataFrame = field(default_factory=CLEAN_READINGS.to_frame, init=False)
     _held: _Span | None = field(default=None, init=False)
@@ -28,7 +36,7 @@ class CleanHistory:
     def between(self, start: datetime, end: datetime) -> pl.DataFrame:
         """`CLEAN_READINGS` of start ≤ valid time < end."""
         if self._held is None or start < self._held[0] or end > self._held[1]:
-            self._rows, self._held = self.store.readings(start=start, end=end), (start, end)
+            self._rows, self._held = self.where.readings(start=start, end=end), (start, end)
         return self._rows.filter(pl.col("valid_time").is_between(start, end, closed="left"))
 
     def changes(self, clean: pl.DataFrame, *, span: _Span) -> pl.DataFrame:
@@ -49,5 +57,5 @@ class CleanHistory:
         self._rows, self._held = pl.concat([outside, clean.select(CLEAN_READINGS.names())]), (start, end)
 
     def forget(self) -> None:
-        """Read the store again the next time."""
+        """Read them again the next time."""
         self._rows, self._held = CLEAN_READINGS.to_frame(), None

@@ -8,7 +8,7 @@ import polars as pl
 
 from gridcast.domain.tables import READINGS, earliest, latest
 from gridcast.quality.cells import Placed
-from gridcast.store.store import Store
+from gridcast.workflows.arrivals import Log
 from gridcast.workflows.rules import CleaningRules
 
 _KEY = ("series_id", "interval_start")
@@ -29,11 +29,11 @@ class PlacedLog:
     """Readings of the log, placed.
 
     Attributes:
-        store: holds the log.
+        log: holds them.
         rules: how readings are placed.
     """
 
-    store: Store
+    log: Log
     rules: CleaningRules
     _held: _Held | None = field(default=None, init=False)
 
@@ -52,14 +52,14 @@ class PlacedLog:
         self._held = None
 
     def _read(self, start: datetime, end: datetime, *, up_to_offset: int) -> _Held:
-        rows = self.store.landed(start=start, end=end, up_to_offset=up_to_offset)
+        rows = self.log.landed(start=start, end=end, up_to_offset=up_to_offset)
         return _Held(self.rules.place(rows), start, end, up_to_offset)
 
     def _brought_up(self, held: _Held, end: datetime, *, up_to_offset: int) -> _Held:
         """With every interval placed again of which something is new."""
-        landed = self.store.landed_after(after_offset=held.offset, up_to_offset=up_to_offset)
+        landed = self.log.landed_after(after_offset=held.offset, up_to_offset=up_to_offset)
         is_new = pl.col("valid_time").is_between(held.start, held.end, closed="left")
-        behind = self.store.landed(start=held.end, end=end, up_to_offset=up_to_offset)
+        behind = self.log.landed(start=held.end, end=end, up_to_offset=up_to_offset)
         new = pl.concat([landed.filter(is_new).select(READINGS.names()), behind])
         if new.is_empty():
             return held
@@ -72,7 +72,7 @@ class PlacedLog:
     def _rows_of(
         self, run: tuple[datetime, datetime], start: datetime, end: datetime, up_to_offset: int
     ) -> pl.DataFrame:
-        return self.store.landed(start=max(start, run[0]), end=min(end, run[1]), up_to_offset=up_to_offset)
+        return self.log.landed(start=max(start, run[0]), end=min(end, run[1]), up_to_offset=up_to_offset)
 
 
 def _runs(touched: pl.DataFrame, rules: CleaningRules) -> Iterator[tuple[datetime, datetime]]:

@@ -20,10 +20,10 @@ from gridcast.domain.tables import READINGS
 from gridcast.store.errors import StoreError
 from gridcast.store.store import Store
 from gridcast.workflows import latency
+from gridcast.workflows.arrivals import Patience
 from gridcast.workflows.block_name import BlockName
 from gridcast.workflows.processed import Processed
 from gridcast.workflows.replay import follow
-from gridcast.workflows.stream_readings import Patience
 
 MINUTE = timedelta(minutes=1)
 N, S = ZONES
@@ -128,7 +128,7 @@ def test_a_backlog_is_worked_off_in_bounded_ticks_of_which_only_the_last_forecas
     while stream.is_behind:
         issued.append(stream.tick())
     assert len(issued) == 4
-    assert [job.is_forecast for job in running.jobs] == [False, False, False, True]
+    assert [job.by is not None for job in running.jobs] == [False, False, False, True]
     assert issued[-1] == at + hours * HOUR
     assert max(job.log_offset - before for job, before in offsets(running)) <= 21
 
@@ -141,9 +141,9 @@ def test_a_forecast_that_a_backlog_owes_is_made_after_a_restart(running: Running
     running.land(*((zone, at + hour * HOUR, 60.0) for hour in (1, 2) for zone in ZONES))
     running.now = at + 3 * HOUR
     running.started(Patience(rows=3)).tick()
-    assert [job.is_forecast for job in running.jobs] == [True, False]
+    assert [job.by is not None for job in running.jobs] == [True, False]
     assert running.started().tick() == at + 3 * HOUR
-    assert running.jobs[-1].is_forecast
+    assert running.jobs[-1].by is not None
 
 
 def test_a_store_that_fails_is_tried_again_later_and_later_and_nothing_is_lost(running: Running) -> None:

@@ -1,0 +1,80 @@
+"""Forecasts of a stream, and what it keeps at hand for them: clean readings, the model and its refreshes."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import polars as pl
+
+from gridcast.features.windows import DAYS_OF_HISTORY, LONGEST_HORIZON
+from gridcast.models.tensorflow.serving import Forecaster
+from gridcast.workflows.clean_history import CleanHistory
+from gridcast.workflows.issue_forecast import issue_forecast
+from gridcast.workflows.known import DAYS_KNOWN, Known
+from gridcast.workflows.processed import Processed
+from gridcast.workflows.refresh import Refresh, refresh_at
+from gridcast.workflows.refresh_ahead import RefreshAhead
+from gridcast.workflows.rules import CleaningRules
+
+Span = tuple[datetime, datetime]
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """A model that forecasts: its folder, and its version in the registry."""
+
+    artefact: Path
+    number: str
+
+
+@dataclass(slots=True, eq=False)
+class LiveForecasts:
+    """Issues forecasts from clean rows that have just been made and those before them.
+
+    Attributes:
+        processed: what the batch run handed over: weather, holidays.
+        rules: how readings are cleaned.
+        history: clean readings before those that have just been made.
+    """
+
+    processed: Processed
+    rules: CleaningRules
+    history: CleanHistory
+    _refreshes: RefreshAhead = field(default_factory=RefreshAhead, init=False)
+    _forecaster: tuple[Path, Forecaster] | None = field(default=None, init=False)
+
+    def issue(self, clean: pl.DataFrame, *, span: Span, by: Version) -> pl.DataFrame:
+        """`FORECASTS` issued at the end of a span, from its clean rows and those before it."""
+        issue_time = span[1]
+        known = self._known(clean, span=span, days=DAYS_OF_HISTORY)
+        refresh = self._refreshes.of(by.artefact, issue_time, lambda: self._make(clean, span=span, by=by))
+        return issue_forecast(
+            self._forecaster_of(by.artefact), known, issue_time=issue_time, model_version=by.number, refresh=refresh
+        )
+
+    def take_over(self, clean: pl.DataFrame, *, span: Span, by: Version | None) -> None:
+        """The clean rows of a span have been written; begin with the refresh that forecasts by a model need next."""
+        self.history.committed(clean, span=span)
+        if by is not None:
+            self._refreshes.begin(by.artefact, span[1], lambda: self._make(clean, span=span, by=by))
+
+    def known(self, readings: pl.DataFrame, *, issue_time: datetime, days: int) -> Known:
+        """What is known at an issue time: some clean readings, and weather and holidays of the batch run."""
+        start, end = issue_time - timedelta(days=days), issue_time + LONGEST_HORIZON
+        weather = self.processed.weather(start=start, end=end, known_at=issue_time)
+        return Known(readings, weather, self.processed.holidays(), self.rules.hierarchy)
+
+    def _known(self, clean: pl.DataFrame, *, span: Span, days: int) -> Known:
+        before = self.history.between(span[1] - timedelta(days=days), span[0])
+        readings = pl.concat([before, clean.select(before.columns)])
+        return self.known(readings, issue_time=span[1], days=days)
+
+    def _make(self, clean: pl.DataFrame, *, span: Span, by: Version) -> Callable[[datetime], Refresh | None]:
+        known = self._known(clean, span=span, days=DAYS_KNOWN)
+        return lambda issue_time: refresh_at(Forecaster.load(by.artefact), known, issue_time=issue_time)
+
+    def _forecaster_of(self, artefact: Path) -> Forecaster:
+        if self._forecaster is None or self._forecaster[0] != artefact:
+            self._forecaster = (artefact, Forecaster.load(artefact))
+        return self._forecaster[1]
