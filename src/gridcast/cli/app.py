@@ -74,4 +74,4 @@ for command in (
     look.report,
     look.status,
 ):
-    app.command(context_settings=_OPEN if command is data.prepare else None)(command)
+    app.command(context_settings=_OPEN if command in {data.prepare, live.stream} else None)(command)

@@ -1,5 +1,6 @@
 """`gridcast stream`, `forecast` and `score`: readings arrive, forecasts go out, and are held to account."""
 
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import chain
 from pathlib import Path
@@ -10,9 +11,10 @@ import typer
 from gridcast.cli.options import ConfigOption, DryRunOption, Format, FormatOption, duration, moment
 from gridcast.cli.output import progress, remark, show
 from gridcast.cli.stop import stop_asked
-from gridcast.domain.tables import CONSUMER
+from gridcast.domain.errors import UsageError
 
 if TYPE_CHECKING:
+    from gridcast.cli.installation import Installation
     from gridcast.registry.mlflow_registry import RegisteredModel
 
 _LOOK_EVERY = timedelta(seconds=1)
@@ -34,6 +36,14 @@ def stream(
     is_live: Annotated[
         bool, typer.Option("--live", help="Then go on: tick whenever 'gridcast listen' has landed readings.")
     ] = False,
+    runner: Annotated[
+        str | None,
+        typer.Option(help="Run on FlinkRunner or PortableRunner, straight from a Kafka source. [default: here]"),
+    ] = None,
+    source: Annotated[str | None, typer.Option(help="With --runner: the Kafka source, if there are several.")] = None,
+    beam_options: Annotated[
+        list[str] | None, typer.Argument(help="With --runner: options for Beam, given to it as they are.")
+    ] = None,
     output: FormatOption = Format.TABLE,
 ) -> bool:
     """Replay readings through the real-time path: clean them and issue a new forecast at every tick.
@@ -48,16 +58,41 @@ def stream(
       gridcast stream --live
       gridcast stream --live --standby
       gridcast stream --last PT6H --speed 3600
+      gridcast stream --runner FlinkRunner --source scada --flink_master flink:8081 --environment_type EXTERNAL
     """
-    import polars as pl
-
     from gridcast.cli.installation import Installation
 
-    span, step = duration(last), duration(every)
+    if beam_options and runner is None:
+        raise UsageError(
+            f"{' '.join(beam_options)}: not an option of stream; expected one of those in 'gridcast stream --help', or "
+            "--runner before options for Beam."
+        )
+    wanted = _Wanted(duration(last), duration(every), speed, standby, is_live)
     here = Installation.open(config)
+    if runner is None:
+        return _stream_here(here, wanted, output=output)
+    from gridcast.cli.cluster import stream_on_runner
+
+    stream_on_runner(here, runner=runner, source=source, beam_options=beam_options or [])
+    return True
+
+
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    last: timedelta
+    every: timedelta
+    speed: float | None
+    standby: bool
+    is_live: bool
+
+
+def _stream_here(here: "Installation", wanted: _Wanted, *, output: Format) -> bool:
+    import polars as pl
+
     processed, model = here.processed(), here.champion()
     registry = here.registry()
 
+    from gridcast.domain.tables import CONSUMER
     from gridcast.ingestion.locks import streaming_alone
     from gridcast.ingestion.raw import read_readings
     from gridcast.models.tensorflow.serving import Forecaster
@@ -69,7 +104,7 @@ def stream(
     from gridcast.workflows.stream_readings import Stream
     from gridcast.workflows.tick_job import AtHand
 
-    start = processed.observed_until - span
+    start = processed.observed_until - wanted.last
     issued: list[datetime] = []
     left: list[int] = []
 
@@ -87,9 +122,9 @@ def stream(
 
     with (
         stop_asked() as stop,
-        streaming_alone(here.workspace.data_dir, wait=(lambda: not stop.wait(_STANDBY)) if standby else None),
+        streaming_alone(here.workspace.data_dir, wait=(lambda: not stop.wait(_STANDBY)) if wanted.standby else None),
         here.store() as store,
-        progress("replaying", total=span / step) as tell,
+        progress("replaying", total=wanted.last / wanted.every) as tell,
     ):
         settings, rules = here.settings.pipeline.stream, here.rules(processed)
         days = settings.warm_start_days
@@ -101,13 +136,13 @@ def stream(
         landed = not_archived(store, here.workspace.raw, start=begin)
         raw = pl.concat([read_readings(here.workspace.raw, start=begin), landed])
         live.warm_start(raw, start=start, days=days)
-        pause = pacer(interval=step, speed=speed, stop=stop)
-        ticks = replay(live, raw, start=start, step=step, pause=pause)
+        pause = pacer(interval=wanted.every, speed=wanted.speed, stop=stop)
+        ticks = replay(live, raw, start=start, step=wanted.every, pause=pause)
         for issue_time in chain(
-            ticks, follow(live, stop=stop, every=_LOOK_EVERY, tell_trouble=tell_trouble) if is_live else ()
+            ticks, follow(live, stop=stop, every=_LOOK_EVERY, tell_trouble=tell_trouble) if wanted.is_live else ()
         ):
             issued.append(issue_time)
-            tell((issue_time - start) / step, f"{issue_time:%Y-%m-%d %H:%MZ}")
+            tell((issue_time - start) / wanted.every, f"{issue_time:%Y-%m-%d %H:%MZ}")
         counts = store.counts()
         newest = store.newest_issue_time()
         newest_tick = {f"{kind}.{name}": rows for _, kind, name, rows, _ in store.tick_counts(at=newest).iter_rows()}

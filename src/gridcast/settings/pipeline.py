@@ -32,6 +32,7 @@ class StreamSettings(BaseModel):
     deadline: timedelta = Field(default=timedelta(minutes=10), ge=timedelta(0), le=timedelta(days=1))
     silent_after: timedelta = Field(default=timedelta(hours=6), gt=timedelta(0), le=timedelta(days=7))
     tick_rows: int = Field(default=500_000, ge=1_000, le=10_000_000)
+    parts: int = Field(default=8, ge=1, le=1_000)
 
 
 class PipelineSettings(BaseModel):

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -70,6 +70,10 @@ class Processed:
                 f"{directory / MANIFEST}: cannot be read ({type(error).__name__}: {error}); expected the facts "
                 '"gridcast prepare" wrote. Run it again.'
             ) from error
+
+    def at(self, directory: Path) -> "Processed":
+        """The same, under another name of its folder."""
+        return replace(self, directory=directory)
 
     def write_manifest(self, directory: Path) -> None:
         """Write the facts into `directory`."""

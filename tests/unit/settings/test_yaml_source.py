@@ -71,7 +71,7 @@ def test_an_empty_file_stands_for_the_defaults(path: Path, text: str) -> None:
         ),
         pytest.param(
             "stream: {warm_start_days: 60, zebra: 1}\n",
-            "c.yaml:1: unknown key 'stream.zebra'; accepted here are deadline, silent_after, tick_rows, "
+            "c.yaml:1: unknown key 'stream.zebra'; accepted here are deadline, parts, silent_after, tick_rows, "
             "warm_start_days.",
             id="like none",
         ),

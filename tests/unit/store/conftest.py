@@ -12,10 +12,14 @@ from support.postgres import Server, running_postgres
 from gridcast.store.schema import METADATA
 from gridcast.store.store import Store
 
-EMPTY = [f"DELETE FROM {table}" for table in METADATA.tables]
-RESTART = {
-    "sqlite": ["DELETE FROM sqlite_sequence"],
-    "postgresql": ["ALTER SEQUENCE reading_log_log_offset_seq RESTART", "ALTER SEQUENCE events_event_id_seq RESTART"],
+DELETE_ALL = [f"DELETE FROM {table}" for table in METADATA.tables]  # noqa: S608 - names of ours
+SEQUENCES = ("reading_log_log_offset_seq", "events_event_id_seq")
+EMPTY = {
+    "sqlite": [*DELETE_ALL, "DELETE FROM sqlite_sequence"],
+    "postgresql": [
+        *DELETE_ALL,
+        *(f"ALTER SEQUENCE {sequence} RESTART" for sequence in SEQUENCES),
+    ],
 }
 
 
@@ -26,6 +30,20 @@ def postgres() -> Iterator[Server]:
         server.execute("CREATE DATABASE tables")
         Store.open(server.url("tables")).close()
         yield server
+
+
+@pytest.fixture(scope="session")
+def reused_database(postgres: Server) -> Iterator[psycopg.Connection]:
+    """A connection to a database with the tables of a store, that one test after the other empties."""
+    url = postgres.new_database(like="tables")
+    with contextlib.closing(psycopg.connect(url, autocommit=True)) as connection:
+        yield connection
+
+
+@pytest.fixture(scope="session")
+def reused_store(postgres: Server, reused_database: psycopg.Connection) -> Iterator[Store]:
+    with contextlib.closing(Store.open(postgres.url(reused_database.info.dbname))) as store:
+        yield store
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -46,31 +64,33 @@ def place(database: str, tmp_path: Path, request: pytest.FixtureRequest) -> Path
     """Where an empty store is."""
     if database == "sqlite":
         return tmp_path / "gridcast.db"
-    return str(request.getfixturevalue("postgres").new_database(like="tables"))
+    connection = request.getfixturevalue("reused_database")
+    run(connection, EMPTY[database])
+    return str(request.getfixturevalue("postgres").url(connection.info.dbname))
 
 
 @pytest.fixture
-def store(place: Path | str) -> Iterator[Store]:
-    with contextlib.closing(Store.open(place)) as store:
-        yield store
+def store(place: Path | str, request: pytest.FixtureRequest) -> Iterator[Store]:
+    if isinstance(place, str):
+        yield request.getfixturevalue("reused_store")
+    else:
+        with contextlib.closing(Store.open(place)) as store:
+            yield store
 
 
 @pytest.fixture
-def connection(place: Path | str, store: Store) -> Iterator[sqlite3.Connection | psycopg.Connection]:
-    """One to the same database that is not the store's; each statement stands by itself."""
-    other = sqlite3.connect(place, isolation_level=None) if isinstance(place, Path) else psycopg.connect(place)
-    with contextlib.closing(other):
-        if isinstance(other, psycopg.Connection):
-            other.autocommit = True
-        yield other
-
-
-@pytest.fixture
-def empty(database: str, connection: sqlite3.Connection | psycopg.Connection) -> Callable[[], None]:
+def empty(
+    database: str, place: Path | str, store: Store, request: pytest.FixtureRequest
+) -> Iterator[Callable[[], None]]:
     """Takes all rows out of the store."""
+    if isinstance(place, str):
+        connection = request.getfixturevalue("reused_database")
+        yield lambda: run(connection, EMPTY[database])
+    else:
+        with contextlib.closing(sqlite3.connect(place, isolation_level=None)) as connection:
+            yield lambda: run(connection, EMPTY[database])
 
-    def run() -> None:
-        for statement in (*EMPTY, *RESTART[database]):
-            connection.execute(statement)
 
-    return run
+def run(connection: sqlite3.Connection | psycopg.Connection, statements: list[str]) -> None:
+    for statement in statements:
+        connection.execute(statement)

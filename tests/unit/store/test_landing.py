@@ -92,7 +92,7 @@ def test_sources_that_land_at_once_wait_for_each_other(store: Store) -> None:
 
     def land(source: str) -> None:
         try:
-            for hour in range(40):
+            for hour in range(15):
                 store.land_batch(received((source, hour, 1.0)), source=source, position=str(hour), at=NOW)
         except GridcastError as error:
             failures.append(error)
@@ -103,10 +103,10 @@ def test_sources_that_land_at_once_wait_for_each_other(store: Store) -> None:
     for thread in threads:
         thread.join(timeout=60)
     assert failures == []
-    assert store.sources()["rows"].to_list() == [40] * 4
+    assert store.sources()["rows"].to_list() == [15] * 4
 
 
-@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     sent=st.lists(st.tuples(st.sampled_from("ab"), st.integers(0, 2), st.sampled_from([1.0, 2.0])), max_size=30),
     cuts=st.lists(st.integers(0, 30), max_size=4),

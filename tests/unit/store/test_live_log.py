@@ -91,7 +91,7 @@ ROWS = st.lists(st.tuples(st.sampled_from("abc"), st.integers(0, 5)), max_size=2
 OFFSETS = st.integers(0, 26)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(rows=ROWS, after=OFFSETS, up_to=OFFSETS, end_hour=st.integers(-1, 7))
 def test_what_is_newest_is_found_as_by_looking_at_every_row(
     store: Store,

@@ -139,7 +139,7 @@ def test_many_counts_are_added_up_as_few_are(store: Store) -> None:
     many = pl.DataFrame({"stage": ["read"] * 200, "upper_s": [each / 10 for each in range(100)] * 2, "n": [1, 2] * 100})
     for _ in range(2):
         store.add_latencies(many)
-    added = many.group_by("stage", "upper_s").agg(2 * pl.col("n").sum()).sort("upper_s")
+    added = many.group_by("stage", "upper_s").agg(n=2 * pl.col("n").sum()).sort("upper_s")
     assert store.latencies().equals(added)
 
 
@@ -225,7 +225,7 @@ def test_a_reopened_store_holds_what_was_written(unused_place: Path | str) -> No
         assert store.landed(**ALL_TIME, up_to_offset=4).equals(pl.concat([received(1, 2)] * 2))
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     moment=st.datetimes(datetime(1901, 1, 1), datetime(2261, 1, 1), timezones=st.just(UTC)),  # noqa: DTZ001
     load=st.floats(allow_nan=False),
@@ -239,8 +239,8 @@ def test_times_and_loads_come_back_exactly(store: Store, moment: datetime, load:
     assert spans == {"a": (moment, moment, 1)}
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(texts=st.lists(st.text(st.characters(codec="utf-8", exclude_characters="\0")), min_size=1, unique=True))
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(texts=st.lists(st.text(st.sampled_from("aN0\"',;:\\.\n\r\t %é😀"), max_size=6), min_size=1, unique=True))
 def test_texts_come_back_exactly(store: Store, texts: list[str]) -> None:
     end = store.log_head()
     store.land(pl.concat(received(1, series_id=text) for text in texts))

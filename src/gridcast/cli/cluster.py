@@ -1,0 +1,65 @@
+"""The part of `gridcast stream` that hands the work to many workers."""
+
+import functools
+import os
+import threading
+from typing import TYPE_CHECKING, Final
+
+from gridcast.cli.open_source import open_source
+from gridcast.cli.output import remark
+from gridcast.cli.stop import stop_asked
+from gridcast.domain.errors import UsageError
+
+if TYPE_CHECKING:
+    from gridcast.cli.installation import Installation
+    from gridcast.ingestion.source import Source
+    from gridcast.settings.sources import SourceSettings
+
+STORE_URL: Final = "GRIDCAST_STORE_URL"
+"""Environment variable with the address of a PostgreSQL store, password and all."""
+
+
+def stream_on_runner(here: "Installation", *, runner: str, source: str | None, beam_options: list[str]) -> None:
+    """Stream on a Beam runner until SIGTERM or Ctrl-C.
+
+    Raises:
+        UsageError: there is no one Kafka source, or it is not named.
+    """
+    from gridcast.pipelines.beam.live import run_live
+    from gridcast.workflows.arrivals import Patience
+    from gridcast.workflows.live_job import LiveJob
+
+    name = _kafka_source(here, source)
+    processed, settings = here.processed(), here.settings.pipeline.stream
+    here.champion()
+    job = LiveJob(
+        source=name,
+        open_source=functools.partial(_open, name, here.settings.pipeline.sources[name]),
+        raw=here.workspace.raw.resolve(),
+        processed=processed.at(processed.directory.resolve()),
+        rules=here.rules(processed),
+        registry=here.workspace.registry.resolve(),
+        store=os.environ.get(STORE_URL) or here.workspace.store.resolve(),
+        log_days=settings.warm_start_days,
+        patience=Patience(settings.deadline, settings.silent_after, settings.tick_rows),
+        workers=settings.parts,
+    )
+    with stop_asked() as stop:
+        remark(f"streaming {name} on {runner} until stopped.")
+        run_live(job, flags=(f"--runner={runner}", *beam_options), stop=stop)
+
+
+def _open(name: str, settings: "SourceSettings", stop: threading.Event) -> "Source":
+    return open_source(name, settings, stop=stop)
+
+
+def _kafka_source(here: "Installation", name: str | None) -> str:
+    found = [each for each, settings in here.settings.pipeline.sources.items() if settings.kind == "kafka"]
+    if name is None and len(found) == 1:
+        return found[0]
+    if name not in found:
+        raise UsageError(
+            f"--source {name}: the Kafka sources are {', '.join(found) or 'none'}; expected one of them, as a runner "
+            'reads again what it had not finished. "gridcast sources kafka" prints an example.'
+        )
+    return name

@@ -1,0 +1,94 @@
+"""A stream that many workers share: what each of them has to know."""
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from gridcast.domain.errors import GridcastError
+from gridcast.ingestion.raw import read_readings
+from gridcast.ingestion.source import Source
+from gridcast.models.tensorflow.serving import Forecaster
+from gridcast.registry.mlflow_registry import RegisteredModel, Registry
+from gridcast.store.store import Store
+from gridcast.workflows.arrivals import Patience
+from gridcast.workflows.block_name import BlockName
+from gridcast.workflows.bucket import Bucket, buckets_of
+from gridcast.workflows.known import Known
+from gridcast.workflows.on_duty import OnDuty, require_forecast
+from gridcast.workflows.processed import Processed
+from gridcast.workflows.rules import CleaningRules
+from gridcast.workflows.whole_system import WholeSystem
+
+
+@dataclass(frozen=True, slots=True)
+class LiveJob:
+    """One stream. All paths mean the same to every worker.
+
+    Attributes:
+        source: name of the live source.
+        open_source: opens it; it goes on until the event is set.
+        raw: readings as received, from before the stream.
+        processed: what the batch run handed over; the stream begins where it ends.
+        rules: how readings are cleaned.
+        registry: folder of the models.
+        store: path of the SQLite store, or address of the PostgreSQL one.
+        log_days: days of readings before the stream that are taken over.
+        patience: what is waited for.
+        workers: into how many parts the measured series are cut.
+    """
+
+    source: str
+    open_source: Callable[[threading.Event], Source]
+    raw: Path
+    processed: Processed
+    rules: CleaningRules
+    registry: Path
+    store: Path | str
+    log_days: int
+    patience: Patience
+    workers: int
+
+    @property
+    def start(self) -> datetime:
+        """Where the stream begins."""
+        return self.processed.observed_until
+
+    @property
+    def buckets(self) -> list[BlockName]:
+        """Who shares the measured series."""
+        return buckets_of(self.rules.hierarchy.leaves, count=self.workers)
+
+    def bucket(self, number: int, *, until: datetime, rows: int, clock: Callable[[], datetime]) -> Bucket:
+        """A bucket that has come up to a time with so many rows."""
+        name = self.buckets[number]
+        context = read_readings(
+            self.raw, start=self.start - timedelta(days=self.log_days), end=self.start, series=(name.first, name.last)
+        )
+        return Bucket(name, self.rules, context, until, rows, self.log_days, self.patience, clock)
+
+    def system(self, *, issued_until: datetime) -> WholeSystem:
+        """All series as the batch run left them, of which forecasts have been issued up to a time."""
+        system = WholeSystem(self.processed, self.rules, self.buckets, self.patience.silent_after, self.start)
+        system.issued_until = issued_until
+        return system
+
+    def on_duty(self, known: Callable[[], tuple[Known, datetime]]) -> OnDuty:
+        """Who forecasts, and takes over from whom.
+
+        Raises:
+            GridcastError: no model is in charge.
+        """
+        registry = Registry.open(self.registry)
+        model = registry.champion()
+        if model is None:
+            raise GridcastError('no model is in charge; expected a champion. Run "gridcast promote" first.')
+
+        def prove(candidate: RegisteredModel) -> None:
+            forecaster, (now, issue_time) = Forecaster.load(candidate.directory), known()
+            require_forecast(
+                forecaster, now, issue_time=issue_time, interval=self.rules.interval, version=candidate.version
+            )
+
+        return OnDuty(model, registry.champion, prove, Store.open(self.store))
