@@ -56,12 +56,18 @@ def assemble(pipeline: beam.Pipeline, job: LiveJob) -> None:
 
 def clean_and_forecast(readings: Any, job: LiveJob) -> Any:
     """From blocks of `READINGS` under any name: `READINGS` → clean ones, `FORECASTS` → forecasts, as they change."""
+    return clean_parts(readings, job) | "Sum and forecast" >> beam.ParDo(_Forecast(job)).with_outputs(
+        FORECASTS, main=READINGS
+    )
+
+
+def clean_parts(readings: Any, job: LiveJob) -> Any:
+    """From blocks of `READINGS` under any name: clean rows of the measured series, as far as each part is ready."""
     keyed = tuple[str, Block]
     return (
         readings
         | "Share out" >> beam.ParDo(_ShareOut(job)).with_output_types(keyed)
         | "Clean" >> beam.ParDo(_Clean(job)).with_output_types(keyed)
-        | "Sum and forecast" >> beam.ParDo(_Forecast(job)).with_outputs(FORECASTS, main=READINGS)
     )
 
 
