@@ -16,7 +16,8 @@ from gridcast.workflows.watermarks import Watermarks
 
 CLOCK_SKEW: Final = timedelta(minutes=15)
 """That clocks may be apart before an interval is taken for one of the future."""
-_EVER: Final = datetime(9000, 1, 1, tzinfo=UTC)
+EVER: Final = datetime(9000, 1, 1, tzinfo=UTC)
+"""Later than every reading."""
 
 
 class Log(Protocol):
@@ -138,7 +139,7 @@ class Arrivals:
         self._marks, self.offset = Watermarks(self.rules.interval), position.log_offset
         if position.issue_time is not None:
             start = position.issue_time - self.patience.silent_after - 2 * self.rules.interval
-            rows = self.log.landed(start=start, end=_EVER, up_to_offset=position.log_offset)
+            rows = self.log.landed(start=start, end=EVER, up_to_offset=position.log_offset)
             self._see(self._usable(rows), oldest=None)
         self.first = None
 

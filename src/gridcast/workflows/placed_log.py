@@ -8,7 +8,7 @@ import polars as pl
 
 from gridcast.domain.tables import READINGS, earliest, latest
 from gridcast.quality.cells import Placed
-from gridcast.workflows.arrivals import Log
+from gridcast.workflows.arrivals import EVER, Log
 from gridcast.workflows.rules import CleaningRules
 
 _KEY = ("series_id", "interval_start")
@@ -16,9 +16,10 @@ _KEY = ("series_id", "interval_start")
 
 @dataclass(frozen=True, slots=True)
 class _Held:
-    """What of the log is placed: rows of start ≤ valid time < end up to an offset."""
+    """What of the log is placed: rows of start ≤ valid time < end up to an offset; and rows that are ahead of that."""
 
     placed: Placed
+    ahead: pl.DataFrame
     start: datetime
     end: datetime
     offset: int
@@ -41,38 +42,44 @@ class PlacedLog:
         """Readings of start ≤ valid time < end that had landed by an offset, placed."""
         held = self._held
         if held is None or start < held.start or end < held.end or up_to_offset < held.offset:
-            held = self._read(start, end, up_to_offset=up_to_offset)
+            held = self._read(start, end, up_to_offset)
         else:
-            held = self._brought_up(held, end, up_to_offset=up_to_offset)
-        self._held = _Held(held.placed.between(start, end), start, end, up_to_offset)
+            held = self._brought_up(held, end, up_to_offset)
+        self._held = _Held(held.placed.between(start, end), held.ahead, start, end, up_to_offset)
         return self._held.placed
 
     def forget(self) -> None:
         """Read the log again the next time."""
         self._held = None
 
-    def _read(self, start: datetime, end: datetime, *, up_to_offset: int) -> _Held:
-        rows = self.log.landed(start=start, end=end, up_to_offset=up_to_offset)
-        return _Held(self.rules.place(rows), start, end, up_to_offset)
+    def _read(self, start: datetime, end: datetime, up_to_offset: int) -> _Held:
+        rows = self.log.landed(start=start, end=EVER, up_to_offset=up_to_offset)
+        is_ahead = pl.col("valid_time") >= end
+        return _Held(self.rules.place(rows.filter(~is_ahead)), rows.filter(is_ahead), start, end, up_to_offset)
 
-    def _brought_up(self, held: _Held, end: datetime, *, up_to_offset: int) -> _Held:
+    def _brought_up(self, held: _Held, end: datetime, up_to_offset: int) -> _Held:
         """With every interval placed again of which something is new."""
         landed = self.log.landed_after(after_offset=held.offset, up_to_offset=up_to_offset)
-        is_new = pl.col("valid_time").is_between(held.start, held.end, closed="left")
-        behind = self.log.landed(start=held.end, end=end, up_to_offset=up_to_offset)
-        new = pl.concat([landed.filter(is_new).select(READINGS.names()), behind])
-        if new.is_empty():
-            return held
-        touched = self.rules.interval_of(new).select(_KEY).unique()
-        rows = pl.concat([self._rows_of(run, held.start, end, up_to_offset) for run in _runs(touched, self.rules)])
-        whole = self.rules.interval_of(rows).join(touched, on=_KEY, how="semi").select(READINGS.names())
-        rest = self.rules.without(held.placed, touched)
-        return _Held(Placed.together([rest, self.rules.place(whole)]), held.start, end, up_to_offset)
+        new = pl.concat([held.ahead, landed.select(READINGS.names())]).filter(pl.col("valid_time") >= held.start)
+        is_ahead = pl.col("valid_time") >= end
+        inside = self.rules.interval_of(new.filter(~is_ahead))
+        is_behind = pl.col("interval_start") >= held.end
+        fresh = inside.filter(is_behind).select(READINGS.names())
+        again = self._again(inside.filter(~is_behind).select(_KEY).unique(), held, end, up_to_offset)
+        rest = held.placed if again is None else self.rules.without(held.placed, again[0])
+        parts = [rest, self.rules.place(fresh), *(() if again is None else (again[1],))]
+        return _Held(Placed.together(parts), new.filter(is_ahead), held.start, end, up_to_offset)
 
-    def _rows_of(
-        self, run: tuple[datetime, datetime], start: datetime, end: datetime, up_to_offset: int
-    ) -> pl.DataFrame:
-        return self.log.landed(start=max(start, run[0]), end=min(end, run[1]), up_to_offset=up_to_offset)
+    def _again(
+        self, touched: pl.DataFrame, held: _Held, end: datetime, up_to_offset: int
+    ) -> tuple[pl.DataFrame, Placed] | None:
+        """Intervals that had been placed and have changed, and what they hold now; None if there are none."""
+        if touched.is_empty():
+            return None
+        runs = ((max(held.start, first), min(end, last)) for first, last in _runs(touched, self.rules))
+        rows = pl.concat([self.log.landed(start=a, end=b, up_to_offset=up_to_offset) for a, b in runs])
+        whole = self.rules.interval_of(rows).join(touched, on=_KEY, how="semi", maintain_order="left")
+        return touched, self.rules.place(whole.select(READINGS.names()))
 
 
 def _runs(touched: pl.DataFrame, rules: CleaningRules) -> Iterator[tuple[datetime, datetime]]:
