@@ -19,6 +19,7 @@ from gridcast.cli import (
     models,
     peaks,
     quality,
+    simulate,
     sources,
     tuning,
 )
@@ -54,6 +55,7 @@ for command in (
     demo.demo,
     ingest.ingest,
     listen.listen,
+    simulate.simulate,
     sources.sources,
     hierarchy.hierarchy,
     calendar.calendar,

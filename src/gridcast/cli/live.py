@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from gridcast.cli.installation import Installation
     from gridcast.registry.mlflow_registry import RegisteredModel
 
-_LOOK_EVERY = timedelta(seconds=1)
+_LOOK_EVERY = timedelta(milliseconds=100)
 _STANDBY = 0.5
 """Seconds between two tries to take over."""
 
@@ -92,7 +92,7 @@ def _stream_here(here: "Installation", wanted: _Wanted, *, output: Format) -> bo
     processed, model = here.processed(), here.champion()
     registry = here.registry()
 
-    from gridcast.domain.tables import CONSUMER
+    from gridcast.domain.tables import CONSUMER, latest
     from gridcast.ingestion.locks import streaming_alone
     from gridcast.ingestion.raw import read_readings
     from gridcast.models.tensorflow.serving import Forecaster
@@ -133,8 +133,9 @@ def _stream_here(here: "Installation", wanted: _Wanted, *, output: Format) -> bo
         at_hand = AtHand(store, processed, rules)
         live = Stream(at_hand, on_duty, Ticks(at_hand), days, patience, tell_left)
         begin = (store.position(CONSUMER).issue_time or start) - timedelta(days=days)
-        landed = not_archived(store, here.workspace.raw, start=begin)
-        raw = pl.concat([read_readings(here.workspace.raw, start=begin), landed])
+        read = read_readings(here.workspace.raw, start=begin)
+        end = begin if read.is_empty() else latest(read["valid_time"]) + timedelta(microseconds=1)
+        raw = pl.concat([read, not_archived(store, here.workspace.raw, start=begin, end=end)])
         live.warm_start(raw, start=start, days=days)
         pause = pacer(interval=wanted.every, speed=wanted.speed, stop=stop)
         ticks = replay(live, raw, start=start, step=wanted.every, pause=pause)

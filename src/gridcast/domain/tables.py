@@ -53,6 +53,9 @@ READINGS: Final = pl.Schema(
 REPLAY: Final = "replay"
 """Source of readings that `gridcast stream` plays back from the raw folder."""
 
+SIMULATED: Final = "simulate"
+"""Source of simulated readings in the log; they never become part of the history."""
+
 CONSUMER: Final = "stream"
 """What the stream is called among the readers of the log."""
 

@@ -6,7 +6,7 @@ from typing import Annotated, Final, Literal, TypeAlias
 
 from pydantic import AfterValidator, BaseModel, Field, field_validator, model_validator
 
-from gridcast.domain.tables import REPLAY
+from gridcast.domain.tables import REPLAY, SIMULATED
 from gridcast.ingestion.connectors.http_client import HttpRules
 from gridcast.ingestion.sample import TIME_ZONE as SAMPLE_TIME_ZONE
 from gridcast.ingestion.tabular.formats import FileFormat, WeatherFormat
@@ -217,9 +217,10 @@ class MqttSettings(BaseModel):
 
 
 def _own_name(name: str) -> str:
-    if name == REPLAY:
+    if name in {REPLAY, SIMULATED}:
         raise ValueError(
-            f"{name!r} is what readings that gridcast stream plays back are called; expected another name for a source"
+            f"{name!r} is what readings that gridcast itself puts into the log are called; expected another name for a "
+            "source"
         )
     return name
 

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import polars as pl
 import sqlalchemy as sa
 
-from gridcast.domain.tables import CLEAN_READINGS, FORECASTS
+from gridcast.domain.tables import CLEAN_READINGS, FORECASTS, READINGS
 from gridcast.store import frames, reading_log, schema, upgrade
 from gridcast.store.database import Database
 from gridcast.store.dialect import database, dialect_of
@@ -87,16 +87,16 @@ class Store:
         """Every live source with position, batches, rows and time of its last batch, by name."""
         return self._read(schema.SOURCES, sa.select(schema.SOURCES).order_by(schema.SOURCES.c.source))
 
-    def landed_from(
-        self, source: str, *, after_offset: int, limit: int | None = None, start: datetime | None = None
-    ) -> pl.DataFrame:
-        """Up to `limit` readings of one source behind a log offset: `log_offset` and READINGS, in order of arrival.
+    def landed_from(self, source: str, *, after_offset: int, limit: int | None = None) -> pl.DataFrame:
+        """Up to `limit` readings of one source behind a log offset: `log_offset` and READINGS, in order of arrival."""
+        return self._read(schema.READING_LOG, reading_log.landed_from(source, after_offset=after_offset, limit=limit))
 
-        With `start` only those of intervals from then on.
-        """
-        query = reading_log.landed_from(source, after_offset=after_offset, limit=limit)
-        query = query if start is None else query.where(schema.READING_LOG.c.valid_time >= microseconds(start))
-        return self._read(schema.READING_LOG, query)
+    def landed_between(self, source: str, *, after_offset: int, start: datetime, end: datetime) -> pl.DataFrame:
+        """READINGS of one source with `start` ≤ valid time < `end` behind a log offset, in order of arrival."""
+        time = schema.READING_LOG.c.valid_time
+        query = reading_log.landed_from(source, after_offset=after_offset, limit=None)
+        rows = self._read(schema.READING_LOG, query.where(time >= microseconds(start), time < microseconds(end)))
+        return rows.select(READINGS.names())
 
     def log_head(self) -> int:
         """Offset of the newest reading in the log, 0 when it is empty."""

@@ -8,7 +8,7 @@ from typing import Final
 import polars as pl
 
 from gridcast.domain.errors import GridcastError
-from gridcast.domain.tables import READINGS
+from gridcast.domain.tables import READINGS, SIMULATED
 from gridcast.ingestion import raw
 from gridcast.ingestion.locks import archiving
 from gridcast.ingestion.source import Batch
@@ -25,20 +25,26 @@ def archive_log(store: Store, raw_dir: Path) -> int:
     Raises:
         GridcastError: the disk is full, or a source was of another kind before; what was appended until then stays.
     """
-    return sum(_archive(store, raw_dir, source=source) for source in store.sources()["source"])
+    return sum(_archive(store, raw_dir, source=source) for source in _real_sources(store))
 
 
-def not_archived(store: Store, raw_dir: Path, *, start: datetime) -> pl.DataFrame:
-    """`READINGS` from `start` on that `archive_log` would append to `raw_dir` next, in that order.
+def not_archived(store: Store, raw_dir: Path, *, start: datetime, end: datetime) -> pl.DataFrame:
+    """`READINGS` of start ≤ valid time < end that `archive_log` would append to `raw_dir` next, in that order.
 
     Raises:
         GridcastError: a source was of another kind before.
     """
     parts = [
-        store.landed_from(source, after_offset=_offset(raw.position_of(raw_dir, source), source=source), start=start)
-        for source in store.sources()["source"]
+        store.landed_between(
+            source, after_offset=_offset(raw.position_of(raw_dir, source), source=source), start=start, end=end
+        )
+        for source in _real_sources(store)
     ]
-    return pl.concat([READINGS.to_frame(), *(each.select(READINGS.names()) for each in parts)])
+    return pl.concat([READINGS.to_frame(), *parts])
+
+
+def _real_sources(store: Store) -> list[str]:
+    return [each for each in store.sources()["source"] if each != SIMULATED]
 
 
 def _archive(store: Store, raw_dir: Path, *, source: str) -> int:

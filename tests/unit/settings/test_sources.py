@@ -95,7 +95,7 @@ def test_every_key_of_the_example_is_explained(kind: SourceKind) -> None:
         (
             "sources:\n  replay: {kind: sample}\n",
             (
-                "c.yaml:2: sources.replay.[key]: 'replay' is what readings that gridcast stream plays back are called; "
+                "c.yaml:2: sources.replay.[key]: 'replay' is what readings that gridcast itself puts into the log are called; "
                 "expected another name"
             ),
         ),

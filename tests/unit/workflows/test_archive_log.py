@@ -10,7 +10,7 @@ import pytest
 from polars.testing import assert_frame_equal
 
 from gridcast.domain.errors import GridcastError
-from gridcast.domain.tables import READINGS
+from gridcast.domain.tables import READINGS, SIMULATED
 from gridcast.ingestion import raw
 from gridcast.ingestion.source import Batch
 from gridcast.store.store import Store
@@ -18,6 +18,7 @@ from gridcast.workflows import archive_log as module
 from gridcast.workflows.archive_log import archive_log, not_archived
 
 START = datetime(2024, 1, 31, 22, tzinfo=UTC)
+END = START + timedelta(days=9)
 NOW = datetime(2024, 6, 1, tzinfo=UTC)
 
 
@@ -35,16 +36,17 @@ def store(tmp_path: Path) -> Iterator[Store]:
         yield store
 
 
-def test_readings_of_live_sources_are_appended_once_and_replayed_ones_never(store: Store, tmp_path: Path) -> None:
+def test_readings_of_live_sources_are_appended_once_and_others_never(store: Store, tmp_path: Path) -> None:
     store.land_batch(readings(1.0, 2.0, 3.0), source="scada", position="a", at=NOW)
     store.land(readings(9.0))
+    store.land_batch(readings(8.0), source=SIMULATED, position="c", at=NOW)
     store.land_batch(readings(4.0, first=3), source="meters", position="b", at=NOW)
 
-    later = not_archived(store, tmp_path, start=START + timedelta(hours=2))
+    later = not_archived(store, tmp_path, start=START + timedelta(hours=2), end=END)
     assert_frame_equal(later, pl.concat([readings(4.0, first=3), readings(3.0, first=2)]))
 
     assert archive_log(store, tmp_path) == 4
-    assert not_archived(store, tmp_path, start=START).is_empty()
+    assert not_archived(store, tmp_path, start=START, end=END).is_empty()
     assert archive_log(store, tmp_path) == 0
     store.land_batch(readings(2.5, first=1), source="scada", position="c", at=NOW)
     assert archive_log(store, tmp_path) == 1

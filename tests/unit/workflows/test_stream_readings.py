@@ -150,9 +150,7 @@ def replayed(running: Running, received: pl.DataFrame) -> int:
 
 
 def as_the_batch_run_will(running: Running, tmp_path: Path) -> pl.DataFrame:
-    return pl.concat(
-        [raw.read_readings(tmp_path / "raw"), not_archived(running.store, tmp_path / "raw", start=EVER["start"])]
-    )
+    return pl.concat([raw.read_readings(tmp_path / "raw"), not_archived(running.store, tmp_path / "raw", **EVER)])
 
 
 def counts(received: pl.DataFrame, row: tuple[str, datetime, float]) -> list[float]:
