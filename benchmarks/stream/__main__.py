@@ -54,7 +54,7 @@ def main() -> None:
 
 
 def _result(folder: Path, feeders: int, rate: int, seconds: int, backlog: int, *, quick: bool) -> dict[str, Any]:
-    place = build(folder / "place", feeders=feeders)
+    place = build(folder / "place", feeders=feeders, quick=quick)
     with contextlib.closing(Store.open(place / "data" / "gridcast.db")) as store:
         live = _under_load(place, store, rate=rate, seconds=seconds)
         catching_up = _caught_up(place, store, rounds=max(backlog // feeders, 1), next_start=live["next_start"])
@@ -82,6 +82,7 @@ def _result(folder: Path, feeders: int, rate: int, seconds: int, backlog: int, *
         "readings": live["sent"],
         "rss_mb": live["rss_mb"],
         "rss_growth": round(live["growth"], 4),
+        "rss_by_tenth_mb": live["rss_by_tenth_mb"],
         "catch_up": catching_up,
         "cores": os.cpu_count(),
         "machine": platform.machine(),
@@ -103,6 +104,7 @@ def _under_load(place: Path, store: Store, *, rate: int, seconds: int) -> dict[s
     return {
         "latencies_s": latencies,
         "growth": after / before - 1,
+        "rss_by_tenth_mb": [round(float(np.median(each))) for each in np.array_split(memory, 10) if len(each)],
         "rss_mb": round(max(memory)),
         "sent": said["sent"],
         "sent_per_s": said["rate"],

@@ -50,7 +50,7 @@ def test_contestants_of_the_batch_benchmark_come_to_the_same_readings() -> None:
     assert figures["rows"] > 200_000
 
 
-@pytest.mark.parametrize("name", ["train", "inference"])
+@pytest.mark.parametrize("name", ["train", "inference", "stream"])
 def test_what_is_timed_runs_and_ends_with_its_figures(name: str) -> None:
     figures = run(name, "--quick")
     assert figures.keys() >= {*EACH, "missed"}

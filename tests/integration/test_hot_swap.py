@@ -8,7 +8,8 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from support.plant import Plant
+from polars.testing import assert_frame_equal
+from support.plant import HORIZON, Plant
 from support.processed_history import HOUR, START, ZONES
 
 from gridcast.domain.tables import READINGS
@@ -20,6 +21,7 @@ from gridcast.store.store import Store
 from gridcast.workflows.on_duty import LOOK_EVERY, REFUSED, TOOK_OVER, OnDuty, require_forecast
 from gridcast.workflows.replay import replay
 from gridcast.workflows.rules import CleaningRules
+from gridcast.workflows.score_forecasts import score_forecasts
 from gridcast.workflows.stream_readings import Stream
 from gridcast.workflows.tick_job import AtHand
 
@@ -72,6 +74,9 @@ def test_a_hundred_swaps_one_in_ten_of_a_damaged_model_miss_no_tick_and_let_none
         issued = list(replay(stream, received, start=start, step=HOUR, pause=swap))
         forecasts = store.forecasts(start=start, end=processed.observed_until + HOUR)
         events = store.events(newest=2 * SWAPS)
+        scored_live = store.scores()
+        score_forecasts(store, processed, last=timedelta(days=30))
+        scored_later = store.scores()
 
     assert issued == [start + (number + 1) * HOUR for number in range(SWAPS)]
     said = forecasts.group_by("issue_time").agg(pl.col("model_version").unique()).sort("issue_time")
@@ -83,3 +88,7 @@ def test_a_hundred_swaps_one_in_ten_of_a_damaged_model_miss_no_tick_and_let_none
     assert kinds == {TOOK_OVER: SWAPS - SWAPS // VERSIONS - 1, REFUSED: SWAPS // VERSIONS}
     refusals = events.filter(pl.col("kind") == REFUSED)["message"]
     assert refusals.str.contains(f"{VERSIONS - 1} stays in service: .*model.tflite").all()
+
+    whole = scored_later.filter(pl.col("issue_time") + HORIZON <= issued[-1])
+    assert scored_live.filter(pl.col("issue_time") + HORIZON <= issued[-1]).height == whole.height > 0
+    assert_frame_equal(scored_live.join(whole, on=whole.columns[:4], how="semi"), whole, abs_tol=1e-9)

@@ -6,6 +6,7 @@ import subprocess
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import polars as pl
 from support.installation import GRIDCAST, ZONES, Place
@@ -45,6 +46,21 @@ def streaming(place: Place, *options: str) -> subprocess.Popen[str]:
     )
 
 
+def ended(process: subprocess.Popen[str]) -> str:
+    """What a process says that is stopped as soon as it can be."""
+    while not Path(f"/proc/{process.pid}/fd").exists() or not opened(process, "stream.lock"):
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.05)
+    process.terminate()
+    _, told = process.communicate(timeout=60)
+    assert process.returncode == 0, told
+    return told
+
+
+def opened(process: subprocess.Popen[str], name: str) -> bool:
+    return any(each.resolve().name == name for each in Path(f"/proc/{process.pid}/fd").iterdir())
+
+
 def test_every_landing_brings_a_forecast_until_the_stream_is_stopped(promoted: Place, copy_of: Copy) -> None:
     place = copy_of(promoted)
     with contextlib.closing(Store.open(place.directory / "data" / "gridcast.db")) as store:
@@ -81,6 +97,9 @@ def test_a_second_stream_is_refused_one_that_stands_by_takes_over_and_a_new_cham
             wait_for_issue(store, NEXT + HOUR, first)
             refused = place.run("stream", "--live", code=1)
             assert "another process streams here" in refused.stderr
+            idle = streaming(place, "--standby")
+            processes.append(idle)
+            assert "stopped" in ended(idle)
             second = streaming(place, "--standby")
             processes.append(second)
             first.kill()

@@ -3,12 +3,14 @@
 import functools
 import os
 import threading
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from gridcast.cli.open_source import open_source
 from gridcast.cli.output import remark
 from gridcast.cli.stop import stop_asked
 from gridcast.domain.errors import UsageError
+from gridcast.store.store import Store
 
 if TYPE_CHECKING:
     from gridcast.cli.installation import Installation
@@ -39,7 +41,7 @@ def stream_on_runner(here: "Installation", *, runner: str, source: str | None, b
         processed=processed.at(processed.directory.resolve()),
         rules=here.rules(processed),
         registry=here.workspace.registry.resolve(),
-        store=os.environ.get(STORE_URL) or here.workspace.store.resolve(),
+        open_store=functools.partial(_open_store, here.workspace.store.resolve()),
         log_days=settings.warm_start_days,
         patience=Patience(settings.deadline, settings.silent_after, settings.tick_rows),
         workers=settings.parts,
@@ -47,6 +49,11 @@ def stream_on_runner(here: "Installation", *, runner: str, source: str | None, b
     with stop_asked() as stop:
         remark(f"streaming {name} on {runner} until stopped.")
         run_live(job, flags=(f"--runner={runner}", *beam_options), stop=stop)
+
+
+def _open_store(path: Path) -> Store:
+    """The PostgreSQL store that a worker's environment names, else the SQLite store of the data folder."""
+    return Store.open(os.environ.get(STORE_URL) or path)
 
 
 def _open(name: str, settings: "SourceSettings", stop: threading.Event) -> "Source":

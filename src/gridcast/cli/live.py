@@ -89,8 +89,7 @@ class _Wanted:
 def _stream_here(here: "Installation", wanted: _Wanted, *, output: Format) -> bool:
     import polars as pl
 
-    processed, model = here.processed(), here.champion()
-    registry = here.registry()
+    here.processed(), here.champion()
 
     from gridcast.domain.tables import CONSUMER, latest
     from gridcast.ingestion.locks import streaming_alone
@@ -104,7 +103,6 @@ def _stream_here(here: "Installation", wanted: _Wanted, *, output: Format) -> bo
     from gridcast.workflows.stream_readings import Stream
     from gridcast.workflows.tick_job import AtHand
 
-    start = processed.observed_until - wanted.last
     issued: list[datetime] = []
     left: list[int] = []
 
@@ -120,12 +118,20 @@ def _stream_here(here: "Installation", wanted: _Wanted, *, output: Format) -> bo
         forecaster, interval = Forecaster.load(candidate.directory), processed.interval
         require_forecast(forecaster, known, issue_time=issue_time, interval=interval, version=candidate.version)
 
+    def stand_by() -> bool:
+        if stop.wait(_STANDBY):
+            remark("stopped while another stream works.")
+            raise typer.Exit
+        return True
+
     with (
         stop_asked() as stop,
-        streaming_alone(here.workspace.data_dir, wait=(lambda: not stop.wait(_STANDBY)) if wanted.standby else None),
+        streaming_alone(here.workspace.data_dir, wait=stand_by if wanted.standby else None),
         here.store() as store,
         progress("replaying", total=wanted.last / wanted.every) as tell,
     ):
+        processed, model, registry = here.processed(), here.champion(), here.registry()
+        start = processed.observed_until - wanted.last
         settings, rules = here.settings.pipeline.stream, here.rules(processed)
         days = settings.warm_start_days
         on_duty = OnDuty(model, registry.champion, prove, store)
@@ -147,18 +153,18 @@ def _stream_here(here: "Installation", wanted: _Wanted, *, output: Format) -> bo
         counts = store.counts()
         newest = store.newest_issue_time()
         newest_tick = {f"{kind}.{name}": rows for _, kind, name, rows, _ in store.tick_counts(at=newest).iter_rows()}
-    version = on_duty.model.version
     show(
         {
             "ticks": len(issued),
-            "model_version": version,
+            "model_version": on_duty.model.version,
             "newest_issue_time": newest,
             "metrics_of_newest_tick": newest_tick,
             "left_to_prepare": sum(left),
             "rows": counts,
         },
-        last_line=f"{'stopped after' if stop.is_set() else 'replayed'} {len(issued)} ticks with model {version}; "
-        f"{counts['forecasts']:,} forecast rows in {here.workspace.store}, newest issued for {_time(newest)}.",
+        last_line=f"{'stopped after' if stop.is_set() else 'replayed'} {len(issued)} ticks with model "
+        f"{on_duty.model.version}; {counts['forecasts']:,} forecast rows in {here.workspace.store}, newest issued for "
+        f"{_time(newest)}.",
         output=output,
     )
     return not stop.is_set()

@@ -2,7 +2,7 @@
 
 import contextlib
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -173,6 +173,7 @@ class Store:
         readings: pl.DataFrame,
         forecasts: pl.DataFrame,
         counts: pl.DataFrame | None = None,
+        scores: pl.DataFrame | None = None,
     ) -> None:
         """Write all that one tick produced and how far it read, in one transaction. Repeating it changes nothing.
 
@@ -183,12 +184,15 @@ class Store:
             readings: `CLEAN_READINGS`; replace what is stored for the same series and interval.
             forecasts: `FORECASTS`; replace what is stored for the same key.
             counts: `kind`, `name`, `rows`, `energy_mwh`; replace all that is stored for the issue time.
+            scores: of earlier forecasts; replace what is stored for the same key.
         """
         mark = pl.DataFrame({"consumer": [consumer], "log_offset": [log_offset], "issue_time": [issue_time]})
         with self._transaction() as connection:
             frames.upsert(connection, schema.READINGS, readings.select(CLEAN_READINGS.names()))
             frames.upsert(connection, schema.FORECASTS, forecasts.select(FORECASTS.names()))
             frames.upsert(connection, schema.CONSUMERS, mark)
+            if scores is not None:
+                frames.upsert(connection, schema.SCORES, scores)
             if counts is not None:
                 table = schema.TICK_COUNTS
                 connection.execute(sa.delete(table).where(table.c.issue_time == microseconds(issue_time)))
@@ -229,6 +233,18 @@ class Store:
             .order_by(table.c.issue_time, table.c.series_id, table.c.valid_time)
         )
         return self._read(table, query)
+
+    def forecasts_ahead(self, *, start: datetime, end: datetime, lead: timedelta, lead_end: timedelta) -> pl.DataFrame:
+        """`FORECASTS` with `start` ≤ issue time < `end` and `lead` ≤ valid time − issue time < `lead_end`."""
+        table = schema.FORECASTS
+        ahead = table.c.valid_time - table.c.issue_time
+        query = sa.select(table).where(
+            table.c.issue_time >= microseconds(start),
+            table.c.issue_time < microseconds(end),
+            ahead >= lead // timedelta(microseconds=1),
+            ahead < lead_end // timedelta(microseconds=1),
+        )
+        return self._read(table, query.order_by(table.c.issue_time, table.c.series_id, table.c.valid_time))
 
     def newest_issue_time(self) -> datetime | None:
         """When the newest stored forecast was issued."""

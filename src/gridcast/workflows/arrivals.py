@@ -64,6 +64,7 @@ class Arrivals:
         log_days: how many days before the last tick are in the log, or fewer.
         patience: what is waited for.
         tell_left: told how many late readings are left to the batch run, and that they are from before which time.
+        hand_on: given the rows that are looked at, and between which offsets they landed.
         clock: what time it is.
         offset: up to where the log was looked at.
         first: the first interval with a reading that no tick has cleaned yet.
@@ -75,6 +76,7 @@ class Arrivals:
     log_days: int
     patience: Patience = field(default_factory=Patience)
     tell_left: Callable[[int, datetime], None] = lambda _rows, _before: None
+    hand_on: Callable[[pl.DataFrame, int, int], None] = lambda _rows, _after, _until: None
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
     offset: int = field(default=-1, init=False)
     first: datetime | None = field(default=None, init=False)
@@ -93,6 +95,7 @@ class Arrivals:
         until = min(head, self.offset + self.patience.rows)
         if until > self.offset:
             rows = self.log.landed_after(after_offset=self.offset, up_to_offset=until)
+            self.hand_on(rows, self.offset, until)
             self._see(self._usable(rows), oldest=self._oldest(position))
             self.offset = until
         self.is_behind = until < head

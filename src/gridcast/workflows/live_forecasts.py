@@ -7,6 +7,7 @@ from pathlib import Path
 
 import polars as pl
 
+from gridcast.domain.tables import WEATHER
 from gridcast.features.windows import DAYS_OF_HISTORY, LONGEST_HORIZON
 from gridcast.models.tensorflow.serving import Forecaster
 from gridcast.workflows.clean_history import CleanHistory
@@ -29,6 +30,33 @@ class Version:
 
 
 @dataclass(slots=True, eq=False)
+class WeatherAtHand:
+    """The weather of the batch run, read again only when a new run has written it or earlier times are asked for.
+
+    Attributes:
+        processed: what the batch run handed over.
+    """
+
+    processed: Processed
+    _version: object = field(default=None, init=False)
+    _start: datetime | None = field(default=None, init=False)
+    _rows: pl.DataFrame = field(default_factory=WEATHER.to_frame, init=False)
+    _has_forecasts: bool = field(default=False, init=False)
+
+    def between(self, start: datetime, end: datetime, *, known_at: datetime) -> pl.DataFrame:
+        """`Processed.weather`."""
+        version = self.processed.weather_version()
+        if self._start is None or start < self._start or version != self._version:
+            self._rows, self._has_forecasts = (
+                self.processed.weather(start=start),
+                self.processed.has_weather_forecasts(),
+            )
+            self._start, self._version = start, version
+        rows = self._rows.filter(pl.col("valid_time").is_between(start, end, closed="left"))
+        return rows.filter(pl.col("available_at") <= known_at) if self._has_forecasts else rows
+
+
+@dataclass(slots=True, eq=False)
 class LiveForecasts:
     """Issues forecasts from clean rows that have just been made and those before them.
 
@@ -41,8 +69,12 @@ class LiveForecasts:
     processed: Processed
     rules: CleaningRules
     history: CleanHistory
+    _weather: "WeatherAtHand" = field(init=False)
     _refreshes: RefreshAhead = field(default_factory=RefreshAhead, init=False)
     _forecaster: tuple[Path, Forecaster] | None = field(default=None, init=False)
+
+    def __post_init__(self) -> None:
+        self._weather = WeatherAtHand(self.processed)
 
     def issue(self, clean: pl.DataFrame, *, span: Span, by: Version) -> pl.DataFrame:
         """`FORECASTS` issued at the end of a span, from its clean rows and those before it."""
@@ -62,7 +94,7 @@ class LiveForecasts:
     def known(self, readings: pl.DataFrame, *, issue_time: datetime, days: int) -> Known:
         """What is known at an issue time: some clean readings, and weather and holidays of the batch run."""
         start, end = issue_time - timedelta(days=days), issue_time + LONGEST_HORIZON
-        weather = self.processed.weather(start=start, end=end, known_at=issue_time)
+        weather = self._weather.between(start, end, known_at=issue_time)
         return Known(readings, weather, self.processed.holidays(), self.rules.hierarchy)
 
     def _known(self, clean: pl.DataFrame, *, span: Span, days: int) -> Known:

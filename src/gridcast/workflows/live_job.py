@@ -33,7 +33,7 @@ class LiveJob:
         processed: what the batch run handed over; the stream begins where it ends.
         rules: how readings are cleaned.
         registry: folder of the models.
-        store: path of the SQLite store, or address of the PostgreSQL one.
+        open_store: opens the store, where a worker is told of it.
         log_days: days of readings before the stream that are taken over.
         patience: what is waited for.
         workers: into how many parts the measured series are cut.
@@ -45,7 +45,7 @@ class LiveJob:
     processed: Processed
     rules: CleaningRules
     registry: Path
-    store: Path | str
+    open_store: Callable[[], Store]
     log_days: int
     patience: Patience
     workers: int
@@ -91,4 +91,4 @@ class LiveJob:
                 forecaster, now, issue_time=issue_time, interval=self.rules.interval, version=candidate.version
             )
 
-        return OnDuty(model, registry.champion, prove, Store.open(self.store))
+        return OnDuty(model, registry.champion, prove, self.open_store())

@@ -1,7 +1,7 @@
 """The newest weeks of the log on the intervals of their series, kept up with what lands instead of read again."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 import polars as pl
@@ -23,6 +23,10 @@ class _Held:
     start: datetime
     end: datetime
     offset: int
+
+    def are_ahead(self, rows: pl.DataFrame) -> bool:
+        """Whether none of them changes what is placed."""
+        return bool((rows["valid_time"] >= self.end).all())
 
 
 @dataclass(slots=True, eq=False)
@@ -47,6 +51,13 @@ class PlacedLog:
             held = self._brought_up(held, end, up_to_offset)
         self._held = _Held(held.placed.between(start, end), held.ahead, start, end, up_to_offset)
         return self._held.placed
+
+    def take(self, rows: pl.DataFrame, *, after_offset: int, up_to_offset: int) -> None:
+        """`READINGS` that landed between two offsets: what is handed over here is not read later."""
+        held = self._held
+        if held is not None and held.offset == after_offset and held.are_ahead(rows):
+            ahead = pl.concat([held.ahead, rows.select(READINGS.names())])
+            self._held = replace(held, ahead=ahead, offset=up_to_offset)
 
     def forget(self) -> None:
         """Read the log again the next time."""

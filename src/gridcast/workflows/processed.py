@@ -120,6 +120,12 @@ class Processed:
             rows = rows if start is None else rows.filter(pl.col("valid_time") >= start)
             return (rows if end is None else rows.filter(pl.col("valid_time") < end)).collect()
 
+    def weather_version(self) -> tuple[int, int]:
+        """Changes when the weather is written anew."""
+        with self._told(self.directory / WEATHER_FILE):
+            facts = (self.directory / WEATHER_FILE).stat()
+        return facts.st_ino, facts.st_mtime_ns
+
     def has_weather_forecasts(self) -> bool:
         """Whether any temperature was available when its interval began."""
         with self._told(self.directory / WEATHER_FILE):

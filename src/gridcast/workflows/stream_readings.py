@@ -49,7 +49,9 @@ class Stream:
     _arrivals: Arrivals = field(init=False)
 
     def __post_init__(self) -> None:
-        self._arrivals = Arrivals(self.store, self.rules, self.log_days, self.patience, self.tell_left, self.clock)
+        self._arrivals = Arrivals(
+            self.store, self.rules, self.log_days, self.patience, self.tell_left, self.here.hand_on, self.clock
+        )
 
     @property
     def store(self) -> Store:

@@ -13,6 +13,7 @@ from gridcast.store.store import Store
 from gridcast.workflows.clean_history import CleanHistory
 from gridcast.workflows.known import DAYS_KNOWN
 from gridcast.workflows.live_forecasts import LiveForecasts, Span, Version
+from gridcast.workflows.live_scores import FURTHEST, scores_due
 from gridcast.workflows.placed_log import PlacedLog
 from gridcast.workflows.processed import Processed
 from gridcast.workflows.rules import CleaningRules
@@ -76,6 +77,10 @@ class AtHand:
         history = CleanHistory(self.store, timedelta(days=DAYS_KNOWN + 1))
         self.live = LiveForecasts(self.processed, self.rules, history)
 
+    def hand_on(self, rows: pl.DataFrame, after_offset: int, up_to_offset: int) -> None:
+        """Rows of the log that have been read: they need not be read again."""
+        self.log.take(rows, after_offset=after_offset, up_to_offset=up_to_offset)
+
     def placed(self, job: TickJob) -> Placed:
         """Readings of the job's span and its context."""
         begin, end = job.span
@@ -87,7 +92,7 @@ class AtHand:
         return FORECASTS.to_frame() if job.by is None else self.live.issue(clean, span=job.span, by=job.by)
 
     def commit(self, job: TickJob, made: Ticked) -> None:
-        """Write what the job made."""
+        """Write what the job made, and how earlier forecasts have done."""
         self.store.commit_tick(
             consumer=CONSUMER,
             log_offset=job.log_offset,
@@ -95,6 +100,7 @@ class AtHand:
             readings=self.live.history.changes(made.clean, span=job.span),
             forecasts=made.forecasts,
             counts=made.counts,
+            scores=self._scores(job, made.clean),
         )
         self.live.take_over(made.clean, span=job.span, by=job.by)
         self._tell_left_out(dict(made.left_out.iter_rows()))
@@ -103,6 +109,14 @@ class AtHand:
         """Read everything again the next time: what is here may be ahead of the store."""
         self.log.forget()
         self.live.history.forget()
+
+    def _scores(self, job: TickJob, clean: pl.DataFrame) -> pl.DataFrame | None:
+        after = self.store.position(CONSUMER).issue_time
+        if after is None or after == job.issue_time:
+            return None
+        before = self.live.history.between(after - FURTHEST, job.span[0])
+        actual = pl.concat([before, clean.select(before.columns)])
+        return scores_due(self.store, actual, after=after, until=job.issue_time)
 
     def _tell_left_out(self, left_out: dict[str, str]) -> None:
         """An event for each series that was used until now."""

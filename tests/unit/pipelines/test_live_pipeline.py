@@ -46,7 +46,7 @@ def job(tmp_path_factory: pytest.TempPathFactory) -> LiveJob:
         processed=processed,
         rules=rules,
         registry=folder / "registry",
-        store=folder / "gridcast.db",
+        open_store=lambda: pytest.fail("nothing is written here"),
         log_days=60,
         patience=Patience(deadline=timedelta(hours=23)),
         workers=2,

@@ -95,8 +95,8 @@ def test_every_key_of_the_example_is_explained(kind: SourceKind) -> None:
         (
             "sources:\n  replay: {kind: sample}\n",
             (
-                "c.yaml:2: sources.replay.[key]: 'replay' is what readings that gridcast itself puts into the log are called; "
-                "expected another name"
+                "c.yaml:2: sources.replay.[key]: 'replay' is what readings that gridcast itself puts into the log are "
+                "called; expected another name"
             ),
         ),
         ("sources: {}\n", "c.yaml:1: sources: got {}; dictionary should have at least 1 item after validation, not 0."),

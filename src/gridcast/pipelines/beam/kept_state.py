@@ -99,7 +99,7 @@ class KeepInState(beam.DoFn, ABC):  # type: ignore[misc]
         self._keep(key, mark, number, gathered)
         pause = gathered.look_again_in()
         if pause is not None:
-            wake.set(_in(pause))
+            wake.set(_in(max(pause, GATHER)))
 
     def _gathered(self, key: str, blocks: Any, mark: Any) -> tuple[int, Gathered]:
         kept = mark.read()

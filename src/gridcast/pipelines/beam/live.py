@@ -28,7 +28,6 @@ from gridcast.pipelines.beam.kept_state import Gathered, KeepInState
 from gridcast.pipelines.beam.live_source import DEAD, ReadLive
 from gridcast.pipelines.beam.runner import NAMESPACE
 from gridcast.store.errors import StoreError
-from gridcast.store.store import Store
 from gridcast.workflows.bucket import Bucket, Worked, shared_out
 from gridcast.workflows.known import Known
 from gridcast.workflows.live_forecasts import Version
@@ -204,10 +203,10 @@ class _Write(beam.DoFn):  # type: ignore[misc]
     """Rows into the store, in place of those of the same key; a store that fails is tried again for some minutes."""
 
     def __init__(self, job: LiveJob, kind: str) -> None:
-        self._place, self._kind = job.store, kind
+        self._open, self._kind = job.open_store, kind
 
     def setup(self) -> None:
-        self._store = Store.open(self._place)
+        self._store = self._open()
 
     @tenacity.retry(
         retry=tenacity.retry_if_exception_type(StoreError),

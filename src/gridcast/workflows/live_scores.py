@@ -1,0 +1,47 @@
+"""How the forecasts of a stream did, as soon as the last actual of a lead bucket is in."""
+
+from datetime import datetime, timedelta
+from typing import Final, Protocol
+
+import polars as pl
+
+from gridcast.domain.lead_time import LEAD_BUCKETS
+from gridcast.domain.tables import Layer, Quality
+from gridcast.evaluation.scorecard import scorecard
+from gridcast.evaluation.scored import MODEL
+
+FURTHEST: Final = LEAD_BUCKETS[-1].end
+_MEASURED: Final = (Quality.GOOD.value, Quality.EDITED.value)
+_BY: Final = ("series_id", "issue_time", "layer", "lead_bucket", "model_version")
+
+
+class Issued(Protocol):
+    """Where forecasts are kept."""
+
+    def forecasts_ahead(self, *, start: datetime, end: datetime, lead: timedelta, lead_end: timedelta) -> pl.DataFrame:
+        """`FORECASTS` with start ≤ issue time < end and lead ≤ valid time − issue time < lead_end."""
+        ...
+
+
+def scores_due(issued: Issued, clean: pl.DataFrame, *, after: datetime, until: datetime) -> pl.DataFrame | None:
+    """Scores of every lead bucket of a forecast that ended in after < end ≤ until; None if there are none.
+
+    Args:
+        issued: where forecasts are kept.
+        clean: `CLEAN_READINGS` of these buckets; only measured ones count.
+        after: up to when buckets had been scored.
+        until: up to when actuals are in.
+    """
+    moment = timedelta(microseconds=1)
+    parts = [
+        issued.forecasts_ahead(
+            start=after - each.end + moment, end=until - each.end + moment, lead=each.start, lead_end=each.end
+        )
+        for each in LEAD_BUCKETS
+    ]
+    forecasts = pl.concat(parts).filter(layer=Layer.MODEL.value)
+    actual = clean.filter(pl.col("quality").is_in(_MEASURED)).select(
+        "series_id", "valid_time", actual_mw=pl.col("load_mw")
+    )
+    points = forecasts.join(actual, on=["series_id", "valid_time"]).with_columns(forecaster=pl.lit(MODEL))
+    return None if points.is_empty() else scorecard(points, by=_BY)
