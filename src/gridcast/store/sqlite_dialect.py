@@ -18,7 +18,7 @@ from gridcast.store.errors import StoreError
 from gridcast.store.replacing import replacing
 
 _PATIENCE_SECONDS = 30
-_CACHE_KIB = 65_536
+_CACHE_KIB = 16 * 1024
 _ROWS_AT_ONCE = 50_000
 
 _APPEND_NEW = """
