@@ -26,7 +26,7 @@ def rules(zone: str) -> CleaningRules:
     return CleaningRules(interval=HOUR, limits=Limits(), hierarchy=tree, series_since=dict.fromkeys(SERIES, START))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(
     seed=st.integers(0, 10_000),
     pieces=st.integers(1, 8),

@@ -176,7 +176,7 @@ def test_how_long_live_readings_took_is_counted_by_stage(running: Running) -> No
     assert latency.at_most(taken, stage="other", share=0.95) is None
 
 
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(seed=st.integers(0, 10_000), pieces=st.integers(1, 6), twice=st.integers(0, 20))
 def test_readings_in_any_order_pieces_and_number_end_in_the_same_store(
     history: Processed, tmp_path_factory: pytest.TempPathFactory, seed: int, pieces: int, twice: int
