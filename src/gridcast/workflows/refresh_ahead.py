@@ -23,8 +23,12 @@ class RefreshAhead:
     )
 
     def of(self, artefact: Path, issue_time: datetime, make: Callable[[], Make]) -> Refresh | None:
-        """That of a forecast issued now, waited for if it is still being made."""
-        return self._begun(artefact, issue_time, make).result()
+        """That of a forecast issued now, waited for if it is still being made; one that failed is made again next time."""
+        try:
+            return self._begun(artefact, issue_time, make).result()
+        except BaseException:
+            self._made.clear()
+            raise
 
     def begin(self, artefact: Path, issue_time: datetime, make: Callable[[], Make]) -> None:
         """Have the next one made, if by now all is known that it rests on."""

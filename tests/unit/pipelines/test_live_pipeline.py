@@ -19,7 +19,7 @@ from gridcast.domain.tables import CLEAN_READINGS, READINGS
 from gridcast.ingestion import raw
 from gridcast.ingestion.source import Batch
 from gridcast.pipelines.beam.blocks import ArrowCoder, Block
-from gridcast.pipelines.beam.live import clean_parts
+from gridcast.pipelines.beam.live import CleanParts, clean_parts
 from gridcast.pipelines.beam.live_source import ReadLive
 from gridcast.quality.limits import Limits
 from gridcast.workflows.arrivals import Patience
@@ -125,6 +125,46 @@ def test_many_blocks_are_put_together_and_nothing_of_them_is_lost(
     begin, end = found["valid_time"].min(), job.start + 12 * HOUR
     assert isinstance(begin, datetime)
     assert_frame_equal(found, at_once(job, hours(job, 12), until=end, start=begin), check_exact=True)
+
+
+class Cell:
+    """A state of one value, as a runner that can take a bundle back keeps it."""
+
+    def __init__(self) -> None:
+        self.value: object = None
+
+    def read(self) -> object:
+        return self.value
+
+    def write(self, value: object) -> None:
+        self.value = value
+
+
+class Bag(list[Block]):
+    def read(self) -> list[Block]:
+        return list(self)
+
+    def add(self, block: Block) -> None:
+        self.append(block)
+
+
+class Timer:
+    def set(self, _: object) -> None:
+        """The runner would wake the key."""
+
+
+def test_what_a_failed_bundle_had_worked_off_is_worked_off_again(job: LiveJob) -> None:
+    keeping, blocks, mark = CleanParts(job), Bag(), Cell()
+    keeping.process(("0", ("", hours(job, 2).filter(series_id=N))), blocks, mark, Timer())
+    before = mark.value
+    failing = keeping.work_off("0", blocks, mark, Timer())
+    first = next(failing)
+    failing.close()
+    assert mark.value == before
+    (again,) = keeping.work_off("0", blocks, mark, Timer())
+    assert mark.value != before
+    assert again[1][0] == first[1][0]
+    assert_frame_equal(again[1][1], first[1][1], check_exact=True)
 
 
 class Numbered:

@@ -102,8 +102,8 @@ class KeepInState(beam.DoFn, ABC):  # type: ignore[misc]
             wake.set(_in(max(pause, GATHER)))
 
     def _gathered(self, key: str, blocks: Any, mark: Any) -> tuple[int, Gathered]:
-        kept = mark.read()
-        at_hand = self._at_hand.get(key)
+        # Taken out until it is kept: what a bundle that failed has changed is not at hand afterwards.
+        kept, at_hand = mark.read(), self._at_hand.pop(key, None)
         if at_hand is not None and at_hand[0] == kept:
             return at_hand[1], at_hand[2]
         number, how_far = (0, None) if kept is None else json.loads(kept)

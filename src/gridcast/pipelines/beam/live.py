@@ -66,7 +66,7 @@ def clean_parts(readings: Any, job: LiveJob) -> Any:
     return (
         readings
         | "Share out" >> beam.ParDo(_ShareOut(job)).with_output_types(keyed)
-        | "Clean" >> beam.ParDo(_Clean(job)).with_output_types(keyed)
+        | "Clean" >> beam.ParDo(CleanParts(job)).with_output_types(keyed)
     )
 
 
@@ -116,7 +116,7 @@ class _ShareOut(beam.DoFn):  # type: ignore[misc]
             yield str(number), (name, part)
 
 
-class _Clean(KeepInState):
+class CleanParts(KeepInState):
     """Readings of each bucket, cleaned as far as they are ready."""
 
     def __init__(self, job: LiveJob) -> None:
@@ -124,6 +124,7 @@ class _Clean(KeepInState):
         self._job = job
 
     def begin(self, key: str, mark: str | None) -> Gathered:
+        """The readings of a bucket from before the stream."""
         until, rows = (self._job.start.isoformat(), 0) if mark is None else json.loads(mark)
         bucket = self._job.bucket(int(key), until=datetime.fromisoformat(until), rows=rows, clock=_now)
         return _GatheredReadings(key, bucket)
