@@ -23,7 +23,7 @@ class RefreshAhead:
     )
 
     def of(self, artefact: Path, issue_time: datetime, make: Callable[[], Make]) -> Refresh | None:
-        """That of a forecast issued now, waited for if it is still being made; one that failed is made again next time."""
+        """That of a forecast issued now, waited for if need be; one that failed is made again the next time."""
         try:
             return self._begun(artefact, issue_time, make).result()
         except BaseException:
