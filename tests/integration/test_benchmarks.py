@@ -115,5 +115,5 @@ def test_a_history_turned_backwards_keeps_every_hour_with_its_own_weather(monkey
 def test_every_benchmark_is_run_here() -> None:
     modules = {each.stem for each in (ROOT / "benchmarks").glob("*.py")} - {"__init__"}
     packages = {each.parent.name for each in (ROOT / "benchmarks").glob("*/__main__.py")}
-    run_here = {"vee_quality", "station_mix", "batch", "accuracy", "train", "inference", "cold_series"}
+    run_here = {"vee_quality", "station_mix", "batch", "accuracy", "train", "inference", "stream", "cold_series"}
     assert modules | packages == run_here

@@ -6,7 +6,7 @@ from typing import Final, NamedTuple
 
 import polars as pl
 
-from gridcast.domain.tables import CONSUMER, FORECASTS
+from gridcast.domain.tables import CONSUMER, FORECASTS, earliest
 from gridcast.quality.cells import Placed
 from gridcast.quality.limits import CONTEXT_BEFORE
 from gridcast.store.store import Store
@@ -93,14 +93,15 @@ class AtHand:
 
     def commit(self, job: TickJob, made: Ticked) -> None:
         """Write what the job made, and how earlier forecasts have done."""
+        changes = self.live.history.changes(made.clean, span=job.span)
         self.store.commit_tick(
             consumer=CONSUMER,
             log_offset=job.log_offset,
             issue_time=job.issue_time,
-            readings=self.live.history.changes(made.clean, span=job.span),
+            readings=changes,
             forecasts=made.forecasts,
             counts=made.counts,
-            scores=self._scores(job, made.clean),
+            scores=self._scores(job, made.clean, changes=changes),
         )
         self.live.take_over(made.clean, span=job.span, by=job.by)
         self._tell_left_out(dict(made.left_out.iter_rows()))
@@ -110,10 +111,11 @@ class AtHand:
         self.log.forget()
         self.live.history.forget()
 
-    def _scores(self, job: TickJob, clean: pl.DataFrame) -> pl.DataFrame | None:
-        after = self.store.position(CONSUMER).issue_time
-        if after is None or after == job.issue_time:
+    def _scores(self, job: TickJob, clean: pl.DataFrame, *, changes: pl.DataFrame) -> pl.DataFrame | None:
+        """Scores of all that ended since the last tick, or that holds an actual which has changed."""
+        if changes.is_empty():
             return None
+        after = min(earliest(changes["valid_time"]), self.store.position(CONSUMER).issue_time or job.issue_time)
         before = self.live.history.between(after - FURTHEST, job.span[0])
         actual = pl.concat([before, clean.select(before.columns)])
         return scores_due(self.store, actual, after=after, until=job.issue_time)
