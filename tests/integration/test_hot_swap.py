@@ -3,7 +3,7 @@
 import contextlib
 import itertools
 import shutil
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import polars as pl
@@ -13,12 +13,12 @@ from support.plant import HORIZON, Plant
 from support.processed_history import HOUR, START, ZONES
 
 from gridcast.domain.tables import READINGS
-from gridcast.models.tensorflow.serving import Forecaster
 from gridcast.pipelines.beam.tick import Ticks
 from gridcast.quality.limits import Limits
-from gridcast.registry.mlflow_registry import CHAMPION, RegisteredModel, Registry
+from gridcast.registry.mlflow_registry import CHAMPION, Registry
 from gridcast.store.store import Store
-from gridcast.workflows.on_duty import LOOK_EVERY, REFUSED, TOOK_OVER, OnDuty, require_forecast
+from gridcast.workflows.known import Known
+from gridcast.workflows.on_duty import LOOK_EVERY, REFUSED, TOOK_OVER, OnDuty, proof_by_forecast
 from gridcast.workflows.replay import replay
 from gridcast.workflows.rules import CleaningRules
 from gridcast.workflows.score_forecasts import score_forecasts
@@ -56,11 +56,10 @@ def test_a_hundred_swaps_one_in_ten_of_a_damaged_model_miss_no_tick_and_let_none
     seconds = itertools.count(step=int(LOOK_EVERY.total_seconds()))
     with contextlib.closing(Store.open(tmp_path / "gridcast.db")) as store:
 
-        def prove(model: RegisteredModel) -> None:
-            known, issue_time = stream.known()
-            forecaster = Forecaster.load(model.directory)
-            require_forecast(forecaster, known, issue_time=issue_time, interval=HOUR, version=model.version)
+        def known() -> tuple[Known, datetime]:
+            return stream.known()
 
+        prove = proof_by_forecast(known, interval=HOUR)
         duty = OnDuty(registry.get("1"), registry.champion, prove, store, clock=lambda: next(seconds))
         at_hand = AtHand(store, processed, rules)
         stream = Stream(at_hand, duty, Ticks(at_hand), DAYS)

@@ -15,7 +15,7 @@ from gridcast.domain.errors import UsageError
 
 if TYPE_CHECKING:
     from gridcast.cli.installation import Installation
-    from gridcast.registry.mlflow_registry import RegisteredModel
+    from gridcast.workflows.known import Known
 
 _LOOK_EVERY = timedelta(milliseconds=100)
 _STANDBY = 0.5
@@ -94,11 +94,10 @@ def _stream_here(here: "Installation", wanted: _Wanted, *, output: Format) -> bo
     from gridcast.domain.tables import CONSUMER, latest
     from gridcast.ingestion.locks import streaming_alone
     from gridcast.ingestion.raw import read_readings
-    from gridcast.models.tensorflow.serving import Forecaster
     from gridcast.pipelines.beam.tick import Ticks
     from gridcast.workflows.archive_log import not_archived
     from gridcast.workflows.arrivals import Patience
-    from gridcast.workflows.on_duty import OnDuty, require_forecast
+    from gridcast.workflows.on_duty import OnDuty, proof_by_forecast
     from gridcast.workflows.replay import follow, pacer, replay
     from gridcast.workflows.stream_readings import Stream
     from gridcast.workflows.tick_job import AtHand
@@ -113,10 +112,8 @@ def _stream_here(here: "Installation", wanted: _Wanted, *, output: Format) -> bo
     def tell_trouble(error: Exception, pause: timedelta) -> None:
         remark(f"{error} Trying again after {pause.total_seconds():.0f} s.")
 
-    def prove(candidate: "RegisteredModel") -> None:
-        known, issue_time = live.known()
-        forecaster, interval = Forecaster.load(candidate.directory), processed.interval
-        require_forecast(forecaster, known, issue_time=issue_time, interval=interval, version=candidate.version)
+    def known() -> "tuple[Known, datetime]":
+        return live.known()
 
     def stand_by() -> bool:
         if stop.wait(_STANDBY):
@@ -134,7 +131,7 @@ def _stream_here(here: "Installation", wanted: _Wanted, *, output: Format) -> bo
         start = processed.observed_until - wanted.last
         settings, rules = here.settings.pipeline.stream, here.rules(processed)
         days = settings.warm_start_days
-        on_duty = OnDuty(model, registry.champion, prove, store)
+        on_duty = OnDuty(model, registry.champion, proof_by_forecast(known, interval=processed.interval), store)
         patience = Patience(settings.deadline, settings.silent_after, settings.tick_rows)
         at_hand = AtHand(store, processed, rules)
         live = Stream(at_hand, on_duty, Ticks(at_hand), days, patience, tell_left)

@@ -9,14 +9,13 @@ from pathlib import Path
 from gridcast.domain.errors import GridcastError
 from gridcast.ingestion.raw import read_readings
 from gridcast.ingestion.source import Source
-from gridcast.models.tensorflow.serving import Forecaster
-from gridcast.registry.mlflow_registry import RegisteredModel, Registry
+from gridcast.registry.mlflow_registry import Registry
 from gridcast.store.store import Store
 from gridcast.workflows.arrivals import Patience
 from gridcast.workflows.block_name import BlockName
 from gridcast.workflows.bucket import Bucket, buckets_of
 from gridcast.workflows.known import Known
-from gridcast.workflows.on_duty import OnDuty, require_forecast
+from gridcast.workflows.on_duty import OnDuty, proof_by_forecast
 from gridcast.workflows.processed import Processed
 from gridcast.workflows.rules import CleaningRules
 from gridcast.workflows.whole_system import WholeSystem
@@ -84,11 +83,5 @@ class LiveJob:
         model = registry.champion()
         if model is None:
             raise GridcastError('no model is in charge; expected a champion. Run "gridcast promote" first.')
-
-        def prove(candidate: RegisteredModel) -> None:
-            forecaster, (now, issue_time) = Forecaster.load(candidate.directory), known()
-            require_forecast(
-                forecaster, now, issue_time=issue_time, interval=self.rules.interval, version=candidate.version
-            )
-
+        prove = proof_by_forecast(known, interval=self.rules.interval)
         return OnDuty(model, registry.champion, prove, self.open_store())

@@ -83,6 +83,18 @@ class OnDuty:
         self.store.add_event(at=datetime.now(UTC), kind=kind, message=message)
 
 
+def proof_by_forecast(
+    known: Callable[[], tuple[Known, datetime]], *, interval: timedelta
+) -> Callable[[RegisteredModel], None]:
+    """What `OnDuty` proves a model by: that it can be loaded, and what it forecasts from what is known now."""
+
+    def prove(candidate: RegisteredModel) -> None:
+        forecaster, (now, issue_time) = Forecaster.load(candidate.directory), known()
+        require_forecast(forecaster, now, issue_time=issue_time, interval=interval, version=candidate.version)
+
+    return prove
+
+
 def require_forecast(
     forecaster: Forecaster, known: Known, *, issue_time: datetime, interval: timedelta, version: str
 ) -> None:
