@@ -14,7 +14,8 @@ from gridcast.domain.tables import HOLIDAYS, READINGS
 from gridcast.ingestion import raw
 from gridcast.ingestion.sample import read_sample
 from gridcast.ingestion.tabular.columns import DEAD_ROWS
-from gridcast.registry.mlflow_registry import CHAMPION, Registry
+from gridcast.registry.catalogue import CHAMPION
+from gridcast.registry.mlflow_registry import Registry
 
 START = datetime(2008, 1, 1, tzinfo=UTC)
 END = datetime(2008, 6, 29, 6, tzinfo=UTC)

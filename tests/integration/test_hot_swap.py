@@ -15,7 +15,8 @@ from support.processed_history import HOUR, START, ZONES
 from gridcast.domain.tables import READINGS
 from gridcast.pipelines.beam.tick import Ticks
 from gridcast.quality.limits import Limits
-from gridcast.registry.mlflow_registry import CHAMPION, Registry
+from gridcast.registry.catalogue import CHAMPION
+from gridcast.registry.mlflow_registry import Registry
 from gridcast.store.store import Store
 from gridcast.workflows.known import Known
 from gridcast.workflows.on_duty import LOOK_EVERY, REFUSED, TOOK_OVER, OnDuty, proof_by_forecast

@@ -12,7 +12,8 @@ import polars as pl
 from support.installation import GRIDCAST, ZONES, Place
 
 from gridcast.domain.tables import READINGS
-from gridcast.registry.mlflow_registry import CHAMPION, Registry
+from gridcast.registry.catalogue import CHAMPION
+from gridcast.registry.mlflow_registry import Registry
 from gridcast.store.store import Store
 from gridcast.workflows.on_duty import TOOK_OVER
 

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from support.installation import GRIDCAST
 
-from gridcast.registry.mlflow_registry import CHAMPION, Registry
+from gridcast.registry.catalogue import CHAMPION
+from gridcast.registry.mlflow_registry import Registry
 
 OPENED_ANEW = """
 import sys

@@ -7,7 +7,8 @@ from pathlib import Path
 from support.processed_history import write_history
 
 from gridcast.models.tensorflow.spec import NetworkSize, TrainSpec
-from gridcast.registry.mlflow_registry import RegisteredModel, Registry
+from gridcast.registry.catalogue import RegisteredModel
+from gridcast.registry.mlflow_registry import Registry
 from gridcast.workflows.backtest import judging_origins
 from gridcast.workflows.judge_model import Judge
 from gridcast.workflows.processed import Processed

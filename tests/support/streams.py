@@ -11,7 +11,7 @@ from support.processed_history import HOUR, ZONES
 from gridcast.domain.quantiles import QUANTILE_COLUMNS
 from gridcast.domain.tables import CONSUMER, FORECASTS, READINGS, Layer
 from gridcast.quality.limits import Limits
-from gridcast.registry.mlflow_registry import RegisteredModel
+from gridcast.registry.catalogue import RegisteredModel
 from gridcast.store.errors import StoreError
 from gridcast.store.store import Store
 from gridcast.workflows.arrivals import Patience

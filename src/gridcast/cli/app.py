@@ -6,6 +6,7 @@ import typer
 
 from gridcast import __version__
 from gridcast.cli import (
+    audit,
     calendar,
     data,
     demo,
@@ -13,12 +14,14 @@ from gridcast.cli import (
     explain,
     hierarchy,
     ingest,
+    keys,
     listen,
     live,
     look,
     models,
     peaks,
     quality,
+    serve,
     simulate,
     sources,
     tuning,
@@ -75,5 +78,9 @@ for command in (
     live.score,
     look.report,
     look.status,
+    serve.serve,
 ):
     app.command(context_settings=_OPEN if command in {data.prepare, live.stream} else None)(command)
+
+app.add_typer(keys.key_app, name="key")
+app.add_typer(audit.audit_app, name="audit")

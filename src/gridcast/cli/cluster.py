@@ -1,24 +1,21 @@
 """The part of `gridcast stream` that hands the work to many workers."""
 
 import functools
-import os
 import threading
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from gridcast.cli.open_source import open_source
 from gridcast.cli.output import remark
 from gridcast.cli.stop import stop_asked
 from gridcast.domain.errors import UsageError
+from gridcast.settings.app import StoreSettings, store_url
 from gridcast.store.store import Store
 
 if TYPE_CHECKING:
     from gridcast.cli.installation import Installation
     from gridcast.ingestion.source import Source
     from gridcast.settings.sources import SourceSettings
-
-STORE_URL: Final = "GRIDCAST_STORE_URL"
-"""Environment variable with the address of a PostgreSQL store, password and all."""
 
 
 def stream_on_runner(here: "Installation", *, runner: str, source: str | None, beam_options: list[str]) -> None:
@@ -41,7 +38,7 @@ def stream_on_runner(here: "Installation", *, runner: str, source: str | None, b
         processed=processed.at(processed.directory.resolve()),
         rules=here.rules(processed),
         registry=here.workspace.registry.resolve(),
-        open_store=functools.partial(_open_store, here.workspace.store.resolve()),
+        open_store=functools.partial(_open_store, here.settings.app.store, here.workspace.store.resolve()),
         log_days=settings.warm_start_days,
         patience=Patience(settings.deadline, settings.silent_after, settings.tick_rows),
         workers=settings.parts,
@@ -51,9 +48,9 @@ def stream_on_runner(here: "Installation", *, runner: str, source: str | None, b
         run_live(job, flags=(f"--runner={runner}", *beam_options), stop=stop)
 
 
-def _open_store(path: Path) -> Store:
-    """The PostgreSQL store that a worker's environment names, else the SQLite store of the data folder."""
-    return Store.open(os.environ.get(STORE_URL) or path)
+def _open_store(settings: StoreSettings, path: Path) -> Store:
+    """The PostgreSQL store that a worker's environment or file names, else the SQLite store of the data folder."""
+    return Store.open(store_url(settings) or path)
 
 
 def _open(name: str, settings: "SourceSettings", stop: threading.Event) -> "Source":

@@ -17,7 +17,8 @@ from gridcast.workflows.weather_use import WeatherKnown
 
 if TYPE_CHECKING:
     from gridcast.cli.installation import Installation
-    from gridcast.registry.mlflow_registry import RegisteredModel, Registry
+    from gridcast.registry.catalogue import RegisteredModel
+    from gridcast.registry.mlflow_registry import Registry
     from gridcast.workflows.refit import RefitPlan
 
 DaysOption = Annotated[int | None, typer.Option(help="Judge on this many newest days. [default: backtest.days]", min=1)]

@@ -15,6 +15,7 @@ from gridcast.ingestion.edits import read_edits
 from gridcast.ingestion.events import read_events
 from gridcast.ingestion.raw import first_readings
 from gridcast.ingestion.sample import LICENCE
+from gridcast.settings.app import store_url
 from gridcast.settings.load import Settings, load_settings
 from gridcast.settings.sources import SampleSettings
 from gridcast.store.store import Store
@@ -24,7 +25,8 @@ from gridcast.workflows.special_days import CalendarRules
 from gridcast.workflows.workspace import Workspace
 
 if TYPE_CHECKING:
-    from gridcast.registry.mlflow_registry import RegisteredModel, Registry
+    from gridcast.registry.catalogue import RegisteredModel
+    from gridcast.registry.mlflow_registry import Registry
     from gridcast.workflows.judge_model import Judge
     from gridcast.workflows.weather_use import WeatherKnown
 
@@ -52,11 +54,20 @@ class Installation:
     @contextmanager
     def store(self) -> Iterator[Store]:
         """The store, closed afterwards."""
-        store = Store.open(self.workspace.store)
+        store = Store.open(self.store_place)
         try:
             yield store
         finally:
             store.close()
+
+    @property
+    def store_place(self) -> Path | str:
+        """The URL of the PostgreSQL database that the settings lead to, else the SQLite file of the data folder.
+
+        Raises:
+            UsageError: the file that should hold the URL cannot be read.
+        """
+        return store_url(self.settings.app.store) or self.workspace.store
 
     def registry(self) -> "Registry":
         """The model registry. MLflow takes seconds to import: only the commands that ask for it wait."""

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import polars as pl
 
     from gridcast.cli.installation import Installation
-    from gridcast.registry.mlflow_registry import RegisteredModel
+    from gridcast.registry.catalogue import RegisteredModel
     from gridcast.workflows.backtest import Backtest
     from gridcast.workflows.peak_limits import PeakLimits
 

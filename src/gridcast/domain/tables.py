@@ -45,6 +45,17 @@ class Layer(enum.StrEnum):
     OPERATOR = "operator"
 
 
+class Operation(enum.StrEnum):
+    """What an operator's override does to a forecast."""
+
+    SET = "set"
+    """The median becomes the value, MW; the bands keep their distance from it."""
+    ADD = "add"
+    """The value, MW, is added to every quantile."""
+    SCALE = "scale"
+    """Every quantile is multiplied by the value."""
+
+
 READINGS: Final = pl.Schema(
     {"series_id": pl.String(), "valid_time": UTC_TIME, "load_mw": pl.Float64(), "available_at": UTC_TIME}
 )
@@ -52,6 +63,9 @@ READINGS: Final = pl.Schema(
 
 REPLAY: Final = "replay"
 """Source of readings that `gridcast stream` plays back from the raw folder."""
+
+PUSHED: Final = "push"
+"""Source of readings that programs push to the service."""
 
 SIMULATED: Final = "simulate"
 """Source of simulated readings in the log; they never become part of the history."""
@@ -113,6 +127,25 @@ FORECASTS: Final = pl.Schema(
     }
 )
 """One row per series, issue time, interval and layer; quantiles in MW; `degraded_because` is '' at full strength."""
+
+OVERRIDES: Final = pl.Schema(
+    {
+        "override_id": pl.String(),
+        "series_id": pl.String(),
+        "start": UTC_TIME,
+        "end": UTC_TIME,
+        "operation": pl.String(),
+        "value": pl.Float64(),
+        "author": pl.String(),
+        "reason": pl.String(),
+        "created_at": UTC_TIME,
+        "expires_at": UTC_TIME,
+        "withdrawn_at": UTC_TIME,
+        "withdrawn_by": pl.String(),
+    }
+)
+"""What an operator sets in place of forecasts of a series, for the intervals that start in start ≤ time < end, in
+forecasts issued before `expires_at`. `operation`: see `Operation`; `withdrawn_at` is null while it stands."""
 
 EXPLANATIONS: Final = pl.Schema(
     {

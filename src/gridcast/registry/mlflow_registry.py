@@ -7,12 +7,19 @@ import os
 import shutil
 import sqlite3
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import quote
 
 from gridcast.domain.errors import GridcastError
+from gridcast.registry.catalogue import (
+    CHALLENGER,
+    CHAMPION,
+    PREVIOUS,
+    RegisteredModel,
+    has_catalogue,
+    write_catalogue,
+)
 
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 
@@ -23,29 +30,9 @@ from mlflow.models import Model
 from mlflow.tracking import MlflowClient
 from sqlalchemy.exc import SQLAlchemyError
 
-CHAMPION = "champion"
-"""Alias of the version in charge."""
-PREVIOUS = "previous"
-"""Alias of the version that was in charge before: where a rollback leads."""
-CHALLENGER = "challenger"
-"""Alias of the newest version that has not been judged against the champion."""
-
 _NAME = "gridcast"
 _ARTEFACT = "model"
 _FLAVOUR = {"saved_model": "saved_model", "litert": "model.tflite", "signature": "signature.json"}
-
-
-@dataclass(frozen=True, slots=True)
-class RegisteredModel:
-    """One version: where its artefact lies, what it was made from, and what was measured on it."""
-
-    version: str
-    directory: Path
-    created_at: datetime
-    aliases: tuple[str, ...]
-    params: Mapping[str, str]
-    metrics: Mapping[str, float]
-    tags: Mapping[str, str]
 
 
 class Registry:
@@ -74,7 +61,10 @@ class Registry:
                 client = MlflowClient(tracking_uri=uri, registry_uri=uri)
                 experiment = client.get_experiment_by_name(_NAME)
                 if experiment is not None:
-                    return cls(client, experiment.experiment_id, home)
+                    opened = cls(client, experiment.experiment_id, home)
+                    if not has_catalogue(home):
+                        write_catalogue(home, opened.versions())
+                    return opened
                 if not client.search_registered_models(f"name = '{_NAME}'"):
                     client.create_registered_model(_NAME)
                 created = client.create_experiment(_NAME, artifact_location=(home / "artefacts").as_uri())
@@ -170,20 +160,29 @@ class Registry:
     def set_alias(self, alias: str, version: str) -> None:
         """Let `alias` name `version` from now on."""
         self._client.set_registered_model_alias(_NAME, alias, version)
+        self._publish()
 
     def drop_alias(self, alias: str) -> None:
         """Let `alias` name nothing."""
         self._client.delete_registered_model_alias(_NAME, alias)
+        self._publish()
 
     def add_metrics(self, version: str, metrics: Mapping[str, float]) -> None:
         """Add measurements, such as those of a backtest, to a version."""
         run_id = self._client.get_model_version(_NAME, version).run_id
         self._log_metrics(run_id, metrics)
+        self._publish()
 
     def tag(self, version: str, tags: Mapping[str, str]) -> None:
         """Add lineage or decisions to a version."""
         for key, value in tags.items():
             self._client.set_model_version_tag(_NAME, version, key, value)
+        self._publish()
+
+    def _publish(self) -> None:
+        """Bring the catalogue up to date."""
+        with _told(self._home), _alone_in(self._home):
+            write_catalogue(self._home, self.versions())
 
     def _log_metrics(self, run_id: str, metrics: Mapping[str, float]) -> None:
         now = int(datetime.now(UTC).timestamp() * 1000)

@@ -6,6 +6,8 @@ from typing import Annotated
 
 from pydantic import BaseModel, Field, field_validator, model_validator
 
+from gridcast.settings.secret import read_secret
+from gridcast.settings.service import ServiceSettings
 from gridcast.settings.strict import STRICT
 from gridcast.workflows.peak_limits import PeakLimits
 
@@ -60,6 +62,15 @@ class PeakSettings(BaseModel):
         return PeakLimits(self.limits_mw, self.limit_quantile)
 
 
+class StoreSettings(BaseModel):
+    """Where forecasts, scores and events are kept, if not in the SQLite file of the data folder."""
+
+    model_config = STRICT
+
+    url_env: str = Field(default="GRIDCAST_STORE_URL", min_length=1)
+    url_file: str | None = None
+
+
 class AppSettings(BaseModel):
     """The whole file."""
 
@@ -69,3 +80,14 @@ class AppSettings(BaseModel):
     status: StatusSettings = StatusSettings()
     report: ReportSettings = ReportSettings()
     peaks: PeakSettings = PeakSettings()
+    store: StoreSettings = StoreSettings()
+    service: ServiceSettings = ServiceSettings()
+
+
+def store_url(settings: StoreSettings) -> str | None:
+    """The URL of the store, from a file or the environment, if it is in either.
+
+    Raises:
+        UsageError: the file cannot be read or is empty.
+    """
+    return read_secret(env=settings.url_env, file=settings.url_file, what="the URL of the store (store.url_file)")

@@ -9,9 +9,11 @@ import polars as pl
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 
+from gridcast.store import binary_copy, partitions
 from gridcast.store.database import Database
 from gridcast.store.errors import StoreError
 from gridcast.store.replacing import replacing
+from gridcast.store.schema import FORECASTS
 
 _EXPECTED = "a PostgreSQL 14 or later that answers, and a database in which gridcast may make tables"
 _FORM = "postgresql://user:password@host:5432/database"
@@ -22,6 +24,7 @@ _FEW_ROWS = 50
 """So few are faster written one by one than by way of a temporary table."""
 _CONNECTION = {"connect_timeout": "10", "application_name": "gridcast"}
 
+_ANY_OF = "SELECT EXISTS (SELECT 1 FROM forecasts WHERE issue_time = ANY (%s) AND series_id = ANY (%s))"
 _RECEIVED = """
 CREATE TEMPORARY TABLE IF NOT EXISTS received (
   place bigint, is_first boolean, series_id text, valid_time bigint, load_mw double precision, available_at bigint
@@ -75,9 +78,11 @@ def lock_log(connection: sa.Connection) -> None:
 def upsert(connection: sa.Connection, table: sa.Table, rows: pl.DataFrame, *, added: frozenset[str]) -> None:
     """Write the rows; of a key that is there or comes twice the last stays, but columns `added` are added up."""
     keys = [column.name for column in table.primary_key.columns]
-    once = rows.group_by(keys).agg(
-        pl.col(each).sum() if each in added else pl.col(each).last() for each in rows.columns if each not in keys
-    )
+    once = _once(rows, keys, added=added)
+    if table is FORECASTS:
+        partitions.make(connection, once["issue_time"])
+        if once.height > _FEW_ROWS and _have_no_key_yet(connection, once) and _is_copied(connection, table, once):
+            return
     if once.height <= _FEW_ROWS:
         connection.exec_driver_sql(_upsert(table, tuple(once.columns), added), once.sort(keys).rows())
         return
@@ -133,14 +138,53 @@ def _parsed(url: str) -> sa.URL:
     return parsed
 
 
+def _once(rows: pl.DataFrame, keys: Sequence[str], *, added: frozenset[str]) -> pl.DataFrame:
+    """Rows of which none has the key of another: the last ones, with sums in the columns `added`."""
+    if rows.select(keys).is_unique().all():
+        return rows
+    if not added:
+        return rows.unique(subset=keys, keep="last", maintain_order=True)
+    return rows.group_by(keys).agg(
+        pl.col(each).sum() if each in added else pl.col(each).last() for each in rows.columns if each not in keys
+    )
+
+
+def _have_no_key_yet(connection: sa.Connection, forecasts: pl.DataFrame) -> bool:
+    """Whether no forecast of the same series and issue times is stored."""
+    given = (forecasts["issue_time"].unique().to_list(), forecasts["series_id"].unique().to_list())
+    return not connection.exec_driver_sql(_ANY_OF, given).scalar_one()
+
+
+def _is_copied(connection: sa.Connection, table: sa.Table, rows: pl.DataFrame) -> bool:
+    """Whether rows could be sent straight into a table: nobody else has just written one of their keys."""
+    try:
+        with connection.begin_nested():
+            _copy_fast(connection, table.name, rows)
+    except connection.dialect.loaded_dbapi.errors.UniqueViolation:
+        return False
+    return True
+
+
 def _copy(connection: sa.Connection, table: str, rows: pl.DataFrame) -> None:
     """Send rows as CSV, where a text without quotation marks is a null."""
-    columns = ", ".join(rows.columns)
+    columns = ", ".join(f'"{name}"' for name in rows.columns)
     with (
         _driver(connection).cursor() as cursor,
         cursor.copy(f"COPY {table} ({columns}) FROM STDIN (FORMAT csv)") as copy,
     ):
         copy.write(rows.write_csv(include_header=False, quote_style="non_numeric"))
+
+
+def _copy_fast(connection: sa.Connection, table: str, rows: pl.DataFrame) -> None:
+    """Send rows into a table of texts, bigints and doubles."""
+    if any(each.null_count() for each in rows.get_columns()):
+        _copy(connection, table, rows)
+        return
+    columns = ", ".join(f'"{name}"' for name in rows.columns)
+    statement = f"COPY {table} ({columns}) FROM STDIN (FORMAT binary)"
+    with _driver(connection).cursor() as cursor, cursor.copy(statement) as copy:
+        for block in binary_copy.blocks(rows):
+            copy.write(block)
 
 
 def _driver(connection: sa.Connection) -> Any:

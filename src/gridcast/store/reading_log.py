@@ -22,14 +22,6 @@ class SourcePosition(NamedTuple):
     batches: int
 
 
-class LandedSpan(NamedTuple):
-    """First and last interval of some readings of a series in the log, and how many there are."""
-
-    first: datetime
-    last: datetime
-    rows: int
-
-
 class Landing(NamedTuple):
     """When a batch of a live source was received and when it landed."""
 
@@ -99,30 +91,6 @@ def landed(*, start: datetime, end: datetime, up_to_offset: int) -> sa.Select[An
     return query.where(*is_within, _unindexed(_LOG.log_offset) <= up_to_offset).order_by(_LOG.log_offset)
 
 
-def landed_spans(
-    connection: sa.Connection, *, after_offset: int, up_to_offset: int, start: datetime | None, end: datetime | None
-) -> dict[str, LandedSpan]:
-    """What the rows between two log offsets touch of each series; only intervals with `start` ≤ valid time < `end`."""
-    time = _LOG.valid_time
-    query = sa.select(_LOG.series_id, sa.func.min(time), sa.func.max(time), sa.func.count()).where(
-        _LOG.log_offset > after_offset, _LOG.log_offset <= up_to_offset
-    )
-    query = query if start is None else query.where(time >= microseconds(start))
-    query = query if end is None else query.where(time < microseconds(end))
-    found = connection.execute(query.group_by(_LOG.series_id).order_by(_LOG.series_id)).all()
-    return {name: LandedSpan(moment(first), moment(last), rows) for name, first, last, rows in found}
-
-
-def newest_by_series(connection: sa.Connection, *, up_to_offset: int, before: datetime | None) -> dict[str, datetime]:
-    """The latest interval of each series among rows up to a log offset; only valid times before `before`."""
-    names = _series_ids()
-    newest = sa.select(_LOG.valid_time).where(_LOG.series_id == names.c.series_id, _LOG.log_offset <= up_to_offset)
-    newest = newest if before is None else newest.where(_LOG.valid_time < microseconds(before))
-    one = newest.order_by(_LOG.valid_time.desc()).limit(1).scalar_subquery()
-    query = sa.select(names.c.series_id, one).where(names.c.series_id.is_not(None))
-    return {name: moment(time) for name, time in connection.execute(query) if time is not None}
-
-
 def newest_offset_before(
     connection: sa.Connection, *, end: datetime, after_offset: int, up_to_offset: int
 ) -> int | None:
@@ -151,13 +119,6 @@ def _numbered() -> sa.Select[Any]:
 def _unindexed(column: sa.Column[int]) -> sa.ColumnElement[int]:
     """The column's value, found without the column's index where another one is narrower."""
     return column + 0
-
-
-def _series_ids() -> sa.CTE:
-    """Ids of all series in the log and a null, one index lookup each."""
-    names = sa.select(sa.func.min(_LOG.series_id).label("series_id")).cte("names", recursive=True)
-    following = sa.select(sa.func.min(_LOG.series_id)).where(_LOG.series_id > names.c.series_id).scalar_subquery()
-    return names.union_all(sa.select(following).where(names.c.series_id.is_not(None)))
 
 
 def _note_landing(connection: sa.Connection, landed: int, *, received_at: datetime, landed_at: datetime) -> None:

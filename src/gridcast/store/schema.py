@@ -24,6 +24,10 @@ def _number(name: str, *, key: bool = False) -> sa.Column[float]:
     return sa.Column(name, sa.Double, primary_key=key, nullable=not key)
 
 
+def _time_or_none(name: str) -> sa.Column[int]:
+    return sa.Column(name, _TIME, nullable=True)
+
+
 def _count(name: str) -> sa.Column[int]:
     return sa.Column(name, sa.BigInteger, nullable=False)
 
@@ -69,9 +73,26 @@ READINGS = sa.Table(
     _text("quality"),
     _text("rule"),
     _time("available_at"),
+    sa.Column("known_from", _TIME, nullable=False, server_default=sa.text("0")),
     sqlite_with_rowid=False,
 )
-"""Clean readings, one per series and interval; a later tick replaces the whole row."""
+"""Clean readings, one per series and interval; a later tick that comes to another result replaces the whole row."""
+
+READINGS_SUPERSEDED = sa.Table(
+    "readings_superseded",
+    METADATA,
+    _text("series_id", key=True),
+    _time("valid_time", key=True),
+    _number("load_mw"),
+    _number("raw_load_mw"),
+    _text("quality"),
+    _text("rule"),
+    _time("available_at"),
+    _time("known_from", key=True),
+    _time("known_until"),
+    sqlite_with_rowid=False,
+)
+"""Clean readings that were replaced, and from when until when each was what was known; kept by a trigger."""
 
 FORECASTS = sa.Table(
     "forecasts",
@@ -85,6 +106,7 @@ FORECASTS = sa.Table(
     _text("degraded_because"),
     sa.Index("forecasts_by_issue_time", "issue_time"),
     sqlite_with_rowid=False,
+    postgresql_partition_by="RANGE (issue_time)",
 )
 """Every forecast ever issued, quantiles in MW, one column each."""
 
@@ -160,3 +182,77 @@ LATENCIES = sa.Table(
 
 NO_BOUND_S = 1e9
 """Stands for an infinite `upper_s`."""
+
+LATEST_RUNS = sa.Table(
+    "latest_runs",
+    METADATA,
+    _text("series_id", key=True),
+    _text("layer", key=True),
+    _time("issue_time"),
+    _text("model_version"),
+    sqlite_with_rowid=False,
+)
+"""The newest forecast of each series and layer: its rows are those of `forecasts` with this issue time."""
+
+OVERRIDES = sa.Table(
+    "overrides",
+    METADATA,
+    _text("override_id", key=True),
+    _text("series_id"),
+    _time("start"),
+    _time("end"),
+    _text("operation"),
+    _number("value"),
+    _text("author"),
+    _text("reason"),
+    _time("created_at"),
+    _time("expires_at"),
+    _time_or_none("withdrawn_at"),
+    sa.Column("withdrawn_by", _TEXT, nullable=True),
+    sa.Index("overrides_by_series", "series_id", "start"),
+    sqlite_with_rowid=False,
+)
+"""What operators set in place of a forecast, for the intervals of start ≤ time < end; rows are never deleted."""
+
+AUDIT_LOG = sa.Table(
+    "audit_log",
+    METADATA,
+    _numbered("audit_id"),
+    _time("at"),
+    _text("actor"),
+    _text("role"),
+    _text("action"),
+    _text("target"),
+    _text("detail"),
+    _text("previous_hash"),
+    _text("hash"),
+    sqlite_autoincrement=True,
+)
+"""Who changed or was refused what; every row carries the hash of the row before it."""
+
+API_KEYS = sa.Table(
+    "api_keys",
+    METADATA,
+    _text("key_id", key=True),
+    _text("name"),
+    _text("role"),
+    _text("key_hash"),
+    _text("created_by"),
+    _time("created_at"),
+    _time_or_none("expires_at"),
+    _time_or_none("revoked_at"),
+    sqlite_with_rowid=False,
+)
+"""Who may call the API with a key; of the key itself only a hash is kept."""
+
+PUSHES = sa.Table(
+    "pushes",
+    METADATA,
+    _text("actor", key=True),
+    _text("idempotency_key", key=True),
+    _text("request_hash"),
+    _text("answer"),
+    _time("at"),
+    sqlite_with_rowid=False,
+)
+"""Readings that were pushed with an idempotency key, and what was answered: the same key gets the same answer."""

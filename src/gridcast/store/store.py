@@ -2,20 +2,21 @@
 
 import contextlib
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import polars as pl
 import sqlalchemy as sa
 
-from gridcast.domain.tables import CLEAN_READINGS, FORECASTS, READINGS
-from gridcast.store import frames, reading_log, schema, upgrade
+from gridcast.domain.tables import READINGS, Layer
+from gridcast.store import clean_readings, frames, reading_log, schema, upgrade
+from gridcast.store import forecasts as issued_forecasts
 from gridcast.store.database import Database
-from gridcast.store.dialect import database, dialect_of
+from gridcast.store.dialect import database
 from gridcast.store.errors import StoreError
 from gridcast.store.moments import microseconds, moment_or_none
-from gridcast.store.reading_log import LandedSpan, Landing, SourcePosition
+from gridcast.store.reading_log import Landing, SourcePosition
 
 
 class Position(NamedTuple):
@@ -31,10 +32,11 @@ class Store:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._driver_error: type[Exception] = database.engine.dialect.loaded_dbapi.Error
-        with self._transaction() as connection:
-            if not upgrade.is_current(connection):
-                dialect_of(connection).lock_schema(connection)
-                upgrade.bring_up_to_date(connection)
+        with contextlib.ExitStack() as failed:
+            failed.callback(self.close)
+            with self.transaction() as connection:
+                upgrade.bring_up_to_date(connection, name=database.name)
+            failed.pop_all()
 
     @classmethod
     def open(cls, place: Path | str) -> "Store":
@@ -53,7 +55,7 @@ class Store:
 
     def land(self, readings: pl.DataFrame) -> None:
         """Append readings as received to the log, in the order of their rows."""
-        with self._transaction() as connection:
+        with self.transaction() as connection:
             reading_log.land(connection, readings)
 
     def land_batch(
@@ -75,12 +77,12 @@ class Store:
             How many readings were appended.
         """
         times = {"at": at, "received_at": at if received_at is None else received_at}
-        with self._transaction() as connection:
+        with self.transaction() as connection:
             return reading_log.land_batch(connection, readings, source=source, position=position, **times)
 
     def source_position(self, source: str) -> SourcePosition:
         """Where the next batch of a live source starts."""
-        with self._transaction() as connection:
+        with self.transaction() as connection:
             return reading_log.source_position(connection, source)
 
     def sources(self) -> pl.DataFrame:
@@ -100,56 +102,25 @@ class Store:
 
     def log_head(self) -> int:
         """Offset of the newest reading in the log, 0 when it is empty."""
-        with self._transaction() as connection:
+        with self.transaction() as connection:
             return reading_log.head(connection)
-
-    def newest_landed(self) -> datetime | None:
-        """The latest interval for which any reading has landed."""
-        with self._transaction() as connection:
-            return moment_or_none(connection.scalar(sa.select(sa.func.max(schema.READING_LOG.c.valid_time))))
-
-    def landed_spans(
-        self, *, after_offset: int, up_to_offset: int, start: datetime | None = None, end: datetime | None = None
-    ) -> dict[str, LandedSpan]:
-        """What log rows after `after_offset` up to and with `up_to_offset` touch of each series, by series id.
-
-        Only rows with `start` ≤ valid time < `end` count.
-        """
-        with self._transaction() as connection:
-            return reading_log.landed_spans(
-                connection, after_offset=after_offset, up_to_offset=up_to_offset, start=start, end=end
-            )
 
     def landed_after(self, *, after_offset: int, up_to_offset: int) -> pl.DataFrame:
         """`log_offset` and READINGS of the log rows after `after_offset` up to and with `up_to_offset`, in order."""
         query = reading_log.landed_after(after_offset=after_offset, up_to_offset=up_to_offset)
         return self._read(schema.READING_LOG, query)
 
-    def newest_landed_by_series(self, *, up_to_offset: int, before: datetime | None = None) -> dict[str, datetime]:
-        """The latest interval of each series that has landed up to a log offset, of those that start before `before`.
-
-        Takes a few lookups in an index per series, however long the log is.
-        """
-        with self._transaction() as connection:
-            return reading_log.newest_by_series(connection, up_to_offset=up_to_offset, before=before)
-
     def newest_offset_before(self, *, end: datetime, after_offset: int, up_to_offset: int) -> int | None:
         """The last log row after `after_offset` up to and with `up_to_offset` whose valid time is before `end`."""
-        with self._transaction() as connection:
+        with self.transaction() as connection:
             return reading_log.newest_offset_before(
                 connection, end=end, after_offset=after_offset, up_to_offset=up_to_offset
             )
 
     def landing_of(self, log_offset: int) -> Landing | None:
         """When a log row was received and landed; None where it was no live source's, or its landing is forgotten."""
-        with self._transaction() as connection:
+        with self.transaction() as connection:
             return reading_log.landing_of(connection, log_offset)
-
-    def forget_landings(self, *, before_offset: int) -> None:
-        """Remove the landings of which all rows lie before a log offset."""
-        landings = schema.LANDINGS
-        with self._transaction() as connection:
-            connection.execute(sa.delete(landings).where(landings.c.last_offset < before_offset))
 
     def landed(self, *, start: datetime, end: datetime, up_to_offset: int) -> pl.DataFrame:
         """Readings as received with `start` ≤ valid time < `end`, in order of arrival, up to a log offset."""
@@ -160,7 +131,7 @@ class Store:
         """Where `consumer` stands; offset 0 before its first commit."""
         mark = schema.CONSUMERS.c
         query = sa.select(mark.log_offset, mark.issue_time).where(mark.consumer == consumer)
-        with self._transaction() as connection:
+        with self.transaction() as connection:
             row = connection.execute(query).one_or_none()
         return Position(0, None) if row is None else Position(int(row[0]), moment_or_none(row[1]))
 
@@ -187,9 +158,9 @@ class Store:
             scores: of earlier forecasts; replace what is stored for the same key.
         """
         mark = pl.DataFrame({"consumer": [consumer], "log_offset": [log_offset], "issue_time": [issue_time]})
-        with self._transaction() as connection:
-            frames.upsert(connection, schema.READINGS, readings.select(CLEAN_READINGS.names()))
-            frames.upsert(connection, schema.FORECASTS, forecasts.select(FORECASTS.names()))
+        with self.transaction() as connection:
+            clean_readings.save(connection, readings, known_from=issue_time)
+            issued_forecasts.save(connection, forecasts)
             frames.upsert(connection, schema.CONSUMERS, mark)
             if scores is not None:
                 frames.upsert(connection, schema.SCORES, scores)
@@ -206,62 +177,57 @@ class Store:
 
     def readings(self, *, start: datetime, end: datetime) -> pl.DataFrame:
         """Clean readings with `start` ≤ valid time < `end`, ordered by series and time (`CLEAN_READINGS`)."""
-        table = schema.READINGS
-        query = (
-            sa.select(table)
-            .where(table.c.valid_time >= microseconds(start), table.c.valid_time < microseconds(end))
-            .order_by(table.c.series_id, table.c.valid_time)
-        )
-        return self._read(table, query)
+        return self._read(schema.READINGS, clean_readings.between(start=start, end=end))
 
-    def save_clean(self, readings: pl.DataFrame) -> None:
-        """Write `CLEAN_READINGS`; the same series and interval replaces."""
-        with self._transaction() as connection:
-            frames.upsert(connection, schema.READINGS, readings.select(CLEAN_READINGS.names()))
+    def readings_as_of(
+        self, at: datetime, *, start: datetime, end: datetime, series_id: str | None = None
+    ) -> pl.DataFrame:
+        """Those of `readings`, of one series or all, as they were known at a moment."""
+        return self._read(schema.READINGS, clean_readings.as_of(at, start=start, end=end, series_id=series_id))
+
+    def save_clean(self, readings: pl.DataFrame, *, known_from: datetime | None = None) -> None:
+        """Write `CLEAN_READINGS` as known from a moment, now if it is None; the same series and interval replaces."""
+        moment = datetime.now(UTC) if known_from is None else known_from
+        with self.transaction() as connection:
+            clean_readings.save(connection, readings, known_from=moment)
 
     def save_forecasts(self, forecasts: pl.DataFrame) -> None:
         """Write forecasts; the same series, issue time, valid time and layer replaces."""
-        with self._transaction() as connection:
-            frames.upsert(connection, schema.FORECASTS, forecasts.select(FORECASTS.names()))
+        with self.transaction() as connection:
+            issued_forecasts.save(connection, forecasts)
 
     def forecasts(self, *, start: datetime, end: datetime) -> pl.DataFrame:
         """Forecasts with `start` ≤ issue time < `end`, ordered by issue time, series and valid time (`FORECASTS`)."""
-        table = schema.FORECASTS
-        query = (
-            sa.select(table)
-            .where(table.c.issue_time >= microseconds(start), table.c.issue_time < microseconds(end))
-            .order_by(table.c.issue_time, table.c.series_id, table.c.valid_time)
-        )
-        return self._read(table, query)
+        return self._read(schema.FORECASTS, issued_forecasts.issued(start=start, end=end))
 
     def forecasts_ahead(self, *, start: datetime, end: datetime, lead: timedelta, lead_end: timedelta) -> pl.DataFrame:
         """`FORECASTS` with `start` ≤ issue time < `end` and `lead` ≤ valid time − issue time < `lead_end`."""
-        table = schema.FORECASTS
-        ahead = table.c.valid_time - table.c.issue_time
-        query = sa.select(table).where(
-            table.c.issue_time >= microseconds(start),
-            table.c.issue_time < microseconds(end),
-            ahead >= lead // timedelta(microseconds=1),
-            ahead < lead_end // timedelta(microseconds=1),
-        )
-        return self._read(table, query.order_by(table.c.issue_time, table.c.series_id, table.c.valid_time))
+        query = issued_forecasts.ahead(start=start, end=end, lead=lead, lead_end=lead_end)
+        return self._read(schema.FORECASTS, query)
+
+    def latest_runs(self) -> pl.DataFrame:
+        """The newest forecast of each `series_id` and `layer`: its `issue_time` and `model_version`."""
+        with self.transaction() as connection:
+            return issued_forecasts.latest_runs(connection)
+
+    def latest_forecast(self, series_id: str, *, layer: Layer = Layer.MODEL) -> pl.DataFrame:
+        """`FORECASTS` of the newest run of a series and layer by valid time; no rows if there is none."""
+        with self.transaction() as connection:
+            return issued_forecasts.latest(connection, series_id, layer=layer)
 
     def newest_issue_time(self) -> datetime | None:
         """When the newest stored forecast was issued."""
-        with self._transaction() as connection:
-            return moment_or_none(connection.scalar(sa.select(sa.func.max(schema.FORECASTS.c.issue_time))))
+        with self.transaction() as connection:
+            return issued_forecasts.newest_issue_time(connection)
 
     def newest_reading(self) -> datetime | None:
         """The latest interval with a clean, measured or estimated, load."""
-        table = schema.READINGS.c
-        with self._transaction() as connection:
-            return moment_or_none(
-                connection.scalar(sa.select(sa.func.max(table.valid_time)).where(table.load_mw.is_not(None)))
-            )
+        with self.transaction() as connection:
+            return clean_readings.newest(connection)
 
     def save_scores(self, scores: pl.DataFrame) -> None:
         """Write scores; the same series, issue time, layer and lead bucket replaces."""
-        with self._transaction() as connection:
+        with self.transaction() as connection:
             frames.upsert(connection, schema.SCORES, scores)
 
     def scores(self) -> pl.DataFrame:
@@ -272,7 +238,7 @@ class Store:
     def add_event(self, *, at: datetime, kind: str, message: str) -> None:
         """Append one event."""
         event = pl.DataFrame({"at": [at], "kind": [kind], "message": [message]})
-        with self._transaction() as connection:
+        with self.transaction() as connection:
             frames.append(connection, schema.EVENTS, event)
 
     def events(self, *, newest: int = 20) -> pl.DataFrame:
@@ -283,7 +249,7 @@ class Store:
     def add_latencies(self, latencies: pl.DataFrame) -> None:
         """Add counts of durations to the stored ones: `stage`, `upper_s` (may be infinite), `n`."""
         bounded = latencies.with_columns(pl.col("upper_s").cast(pl.Float64).replace(float("inf"), schema.NO_BOUND_S))
-        with self._transaction() as connection:
+        with self.transaction() as connection:
             frames.upsert(connection, schema.LATENCIES, bounded, added=("n",))
 
     def latencies(self) -> pl.DataFrame:
@@ -294,18 +260,19 @@ class Store:
 
     def counts(self) -> dict[str, int]:
         """Rows per table."""
-        with self._transaction() as connection:
+        with self.transaction() as connection:
             return {
                 table.name: int(connection.scalar(sa.select(sa.func.count()).select_from(table)) or 0)
                 for table in schema.METADATA.sorted_tables
             }
 
     def _read(self, table: sa.Table, query: sa.Select[Any]) -> pl.DataFrame:
-        with self._transaction() as connection:
+        with self.transaction() as connection:
             return frames.read(connection, table, query)
 
     @contextlib.contextmanager
-    def _transaction(self) -> Iterator[sa.Connection]:
+    def transaction(self) -> Iterator[sa.Connection]:
+        """A connection whose work is committed at the end, or not at all."""
         try:
             with self._database.engine.begin() as connection:
                 yield connection

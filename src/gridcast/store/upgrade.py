@@ -1,31 +1,59 @@
-"""A database that an earlier version made, or an empty one, gets the tables and columns it lacks."""
+"""A new database gets the newest schema, one of an earlier gridcast is migrated to it, one of a later is left alone."""
+
+from typing import Final
 
 import sqlalchemy as sa
-from sqlalchemy.schema import CreateColumn
 
+from gridcast.store import schema_objects
+from gridcast.store.dialect import dialect_of
+from gridcast.store.errors import StoreError
 from gridcast.store.schema import METADATA
 
-
-def is_current(connection: sa.Connection) -> bool:
-    """Whether every table and column is there."""
-    present = _present(connection)
-    return all(present.get(table.name, set()) >= set(table.columns.keys()) for table in METADATA.sorted_tables)
+REVISION: Final = "0002"
+"""The newest migration, which a new store has behind it."""
+REVISIONS: Final = sa.Table("store_revision", sa.MetaData(), sa.Column("version_num", sa.String(32), primary_key=True))
 
 
-def bring_up_to_date(connection: sa.Connection) -> None:
-    """Add the tables, columns and indexes that are missing; rows that are there get the columns' defaults."""
-    METADATA.create_all(connection)
-    present = _present(connection)
-    for table in METADATA.sorted_tables:
-        for column in table.columns:
-            if column.name not in present[table.name]:
-                added = CreateColumn(column).compile(dialect=connection.dialect)
-                connection.exec_driver_sql(f"ALTER TABLE {table.name} ADD COLUMN {added}")
-        for index in table.indexes:
-            index.create(connection, checkfirst=True)
+def bring_up_to_date(connection: sa.Connection, *, name: str) -> None:
+    """Make or migrate the tables of the store `name` where they are not those of this gridcast; every row is kept.
+
+    Raises:
+        StoreError: a later gridcast made them.
+    """
+    if revision(connection) == REVISION:
+        return
+    dialect_of(connection).lock_schema(connection)
+    found = revision(connection)
+    if found == REVISION:
+        return
+    if found is None and not _has_tables(connection):
+        METADATA.create_all(connection)
+        schema_objects.create(connection)
+        REVISIONS.create(connection)
+        connection.execute(sa.insert(REVISIONS).values(version_num=REVISION))
+    else:
+        _migrate(connection, found, name=name)
 
 
-def _present(connection: sa.Connection) -> dict[str, set[str]]:
-    """Columns of each table that is there."""
-    found = sa.inspect(connection).get_multi_columns()
-    return {name: {column["name"] for column in columns} for (_, name), columns in found.items()}
+def revision(connection: sa.Connection) -> str | None:
+    """The last migration that the database has behind it; None: it was made before there were any, or is empty."""
+    if not connection.dialect.has_table(connection, REVISIONS.name):
+        return None
+    found: str | None = connection.scalar(sa.select(REVISIONS.c.version_num))
+    return found
+
+
+def _has_tables(connection: sa.Connection) -> bool:
+    return not METADATA.tables.keys().isdisjoint(sa.inspect(connection).get_table_names())
+
+
+def _migrate(connection: sa.Connection, found: str | None, *, name: str) -> None:
+    # Alembic takes as long to import as a small command to run: only a store that needs it waits.
+    from gridcast.store.migrations import migrate  # noqa: PLC0415
+
+    if found is not None and not migrate.knows(found):
+        raise StoreError(
+            f"store {name}: its tables are of revision {found}; this gridcast knows them up to revision {REVISION}. "
+            "A later gridcast has opened it: install that one here too, or open another store."
+        )
+    migrate.upgrade(connection)

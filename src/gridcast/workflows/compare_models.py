@@ -16,7 +16,7 @@ from gridcast.evaluation.scored import LINEAR, MODEL, NAIVE
 from gridcast.ingestion.atomic import write_files
 from gridcast.ingestion.parquet import to_parquet
 from gridcast.models.tensorflow.serving import Forecaster
-from gridcast.registry.mlflow_registry import RegisteredModel
+from gridcast.registry.catalogue import RegisteredModel
 from gridcast.workflows.backtest import answers_of, folder_name
 from gridcast.workflows.breakdowns import week_scales
 from gridcast.workflows.judge_model import Judge, trained_until

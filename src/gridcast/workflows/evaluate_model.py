@@ -9,7 +9,7 @@ from gridcast.domain.tables import earliest
 from gridcast.evaluation.folds import daily_origins
 from gridcast.features.windows import RECENT_DAYS
 from gridcast.models.tensorflow.serving import Forecaster
-from gridcast.registry.mlflow_registry import RegisteredModel
+from gridcast.registry.catalogue import RegisteredModel
 from gridcast.workflows.backtest import Backtest, JudgedModel, Task, backtest
 from gridcast.workflows.judge_model import identity_of, trained_until
 from gridcast.workflows.processed import Processed

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from gridcast import __version__
 from gridcast.domain.errors import GridcastError
 from gridcast.models.tensorflow.serving import Forecaster
-from gridcast.registry.mlflow_registry import RegisteredModel
+from gridcast.registry.catalogue import RegisteredModel
 from gridcast.workflows.backtest import Backtest, JudgedModel, Task, backtest, judging_origins, unseen_origins
 from gridcast.workflows.processed import Processed
 from gridcast.workflows.weather_use import WeatherKnown

@@ -11,7 +11,7 @@ import polars as pl
 from gridcast.domain.errors import GridcastError
 from gridcast.domain.quantiles import QUANTILE_COLUMNS
 from gridcast.models.tensorflow.serving import Forecaster
-from gridcast.registry.mlflow_registry import RegisteredModel
+from gridcast.registry.catalogue import RegisteredModel
 from gridcast.store.store import Store
 from gridcast.workflows.issue_forecast import issue_forecast
 from gridcast.workflows.known import Known

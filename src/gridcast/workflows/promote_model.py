@@ -10,7 +10,8 @@ from gridcast.domain.errors import GateRefusedError, GridcastError
 from gridcast.evaluation.bootstrap import FEWEST_BLOCKS, Resampling
 from gridcast.evaluation.comparison import compare_pairs
 from gridcast.evaluation.scored import MODEL
-from gridcast.registry.mlflow_registry import CHALLENGER, CHAMPION, PREVIOUS, RegisteredModel, Registry
+from gridcast.registry.catalogue import CHALLENGER, CHAMPION, PREVIOUS, RegisteredModel
+from gridcast.registry.mlflow_registry import Registry
 from gridcast.store.store import Store
 from gridcast.workflows.backtest import Backtest
 from gridcast.workflows.gate import Gate

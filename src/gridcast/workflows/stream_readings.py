@@ -10,7 +10,7 @@ import polars as pl
 from gridcast.domain.errors import GridcastError
 from gridcast.domain.tables import CLEAN_READINGS, CONSUMER, FORECASTS, READINGS, earliest, latest
 from gridcast.features.windows import DAYS_OF_HISTORY
-from gridcast.registry.mlflow_registry import RegisteredModel
+from gridcast.registry.catalogue import RegisteredModel
 from gridcast.store.store import Position, Store
 from gridcast.workflows import latency
 from gridcast.workflows.arrivals import Arrivals, Patience

@@ -20,7 +20,8 @@ from gridcast.models.tensorflow.gathering import gather
 from gridcast.models.tensorflow.model_card import DATA_LICENCE, WEATHER_KNOWN
 from gridcast.models.tensorflow.spec import NetworkSpec
 from gridcast.models.tensorflow.train import Checkpoint, Progress, TrainedModel, fit
-from gridcast.registry.mlflow_registry import RegisteredModel, Registry
+from gridcast.registry.catalogue import RegisteredModel
+from gridcast.registry.mlflow_registry import Registry
 from gridcast.workflows.history import training_history
 from gridcast.workflows.lineage import git_revision, pip_requirements
 from gridcast.workflows.processed import Processed

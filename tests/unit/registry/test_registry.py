@@ -10,7 +10,8 @@ from support.empty_registry import copy_empty_registry
 from support.workers import run_folder
 
 from gridcast.domain.errors import GridcastError
-from gridcast.registry.mlflow_registry import CHALLENGER, CHAMPION, RegisteredModel, Registry
+from gridcast.registry.catalogue import CHALLENGER, CHAMPION, RegisteredModel
+from gridcast.registry.mlflow_registry import Registry
 
 ARTEFACT = {
     "saved_model/saved_model.pb": bytes(range(256)),

@@ -12,12 +12,13 @@ from support.postgres import Server, running_postgres
 from gridcast.store.schema import METADATA
 from gridcast.store.store import Store
 
-DELETE_ALL = [f"DELETE FROM {table}" for table in METADATA.tables]  # noqa: S608 - names of ours
-SEQUENCES = ("reading_log_log_offset_seq", "events_event_id_seq")
+DELETE = {table: f"DELETE FROM {table}" for table in METADATA.tables}  # noqa: S608 - names of ours
+SEQUENCES = ("reading_log_log_offset_seq", "events_event_id_seq", "audit_log_audit_id_seq")
 EMPTY = {
-    "sqlite": [*DELETE_ALL, "DELETE FROM sqlite_sequence"],
+    "sqlite": [*(DELETE[table] for table in DELETE if table != "audit_log"), "DELETE FROM sqlite_sequence"],
     "postgresql": [
-        *DELETE_ALL,
+        "SET session_replication_role = replica",
+        *DELETE.values(),
         *(f"ALTER SEQUENCE {sequence} RESTART" for sequence in SEQUENCES),
     ],
 }

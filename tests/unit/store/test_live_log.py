@@ -67,13 +67,6 @@ def test_a_batch_that_fails_has_no_landing(store: Store) -> None:
     assert store.counts()["landings"] == 0
 
 
-def test_landings_that_lie_behind_an_offset_are_forgotten(store: Store) -> None:
-    for hour in (0, 2, 4):
-        store.land_batch(received(("a", hour), ("a", hour + 1)), source="s", position="p", at=NOW)
-    store.forget_landings(before_offset=4)
-    assert [store.landing_of(offset) for offset in range(1, 7)] == [None] * 2 + [Landing(NOW, NOW)] * 4
-
-
 def test_counts_of_durations_are_added_up_and_come_by_stage_and_bound(store: Store) -> None:
     store.add_latencies(durations(("read", float("inf"), 1), ("read", 0.1, 2), ("clean", 0.25, 3)))
     store.add_latencies(durations(("read", 0.1, 5), ("read", float("inf"), 1), ("read", 0.05, 1)))
@@ -104,16 +97,7 @@ def test_what_is_newest_is_found_as_by_looking_at_every_row(
     empty()
     end = START + end_hour * HOUR
     numbered = [(offset, name, START + hour * HOUR) for offset, (name, hour) in enumerate(rows, start=1)]
-    early = [(name, time) for offset, name, time in numbered if offset <= up_to]
     between = [offset for offset, _, time in numbered if after < offset <= up_to and time < end]
     store.land(received(*rows))
-    assert store.newest_landed_by_series(up_to_offset=up_to) == newest(early)
-    assert store.newest_landed_by_series(up_to_offset=up_to, before=end) == newest(
-        [(name, time) for name, time in early if time < end]
-    )
     found = store.newest_offset_before(end=end, after_offset=after, up_to_offset=up_to)
     assert found == max(between, default=None)
-
-
-def newest(times: list[tuple[str, datetime]]) -> dict[str, datetime]:
-    return {name: max(time for each, time in times if each == name) for name in sorted({name for name, _ in times})}

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from gridcast.domain.quantiles import QUANTILE_COLUMNS
 from gridcast.domain.tables import CLEAN_READINGS, FORECASTS, READINGS, UTC_TIME
 from gridcast.store.reading_log import SourcePosition
+from gridcast.store.schema import METADATA
 from gridcast.store.store import Position, Store
 
 START = datetime(2024, 3, 31, tzinfo=UTC)
@@ -62,8 +63,9 @@ def test_a_new_store_is_empty_and_its_frames_have_their_columns(store: Store) ->
     assert store.scores().schema == score(mae=1.0).cast({"issue_time": UTC_TIME, "coverage_90": pl.Float64}).schema
     assert set(store.counts().values()) == {0}
     assert store.log_head() == 0
-    assert [store.newest_landed(), store.newest_reading(), store.newest_issue_time()] == [None] * 3
-    assert store.landed_spans(after_offset=0, up_to_offset=9) == {}
+    assert [store.newest_reading(), store.newest_issue_time()] == [None] * 2
+    assert store.latest_runs().is_empty()
+    assert store.latest_forecast("a").schema == FORECASTS
     assert store.position("c") == Position(0, None)
     assert store.source_position("scada") == SourcePosition(None, 0)
     assert store.sources().is_empty()
@@ -79,21 +81,6 @@ def test_the_log_keeps_every_arrival_in_its_order(store: Store) -> None:
     assert store.landed(**ALL_TIME, up_to_offset=5).equals(pl.concat(arrivals))
     assert store.landed(**ALL_TIME, up_to_offset=3).equals(pl.concat(arrivals[:2]))
     assert store.landed(start=START, end=START + HOUR, up_to_offset=5).equals(arrivals[1])
-
-
-def test_the_span_of_new_arrivals_tells_the_intervals_they_touch(store: Store) -> None:
-    store.land(received(1, 2, 3))
-    store.land(received(7, start=START - 5 * HOUR))
-    store.land(received(8, 9, series_id="b"))
-    early = START - 5 * HOUR
-    assert store.landed_spans(after_offset=0, up_to_offset=3) == {"a": (START, START + 2 * HOUR, 3)}
-    assert store.landed_spans(after_offset=3, up_to_offset=5) == {"a": (early, early, 1), "b": (START, START, 1)}
-    assert store.landed_spans(after_offset=0, up_to_offset=4, start=START + HOUR) == {
-        "a": (START + HOUR, START + 2 * HOUR, 2)
-    }
-    assert store.landed_spans(after_offset=0, up_to_offset=6, end=START) == {"a": (early, early, 1)}
-    assert store.landed_spans(after_offset=6, up_to_offset=6) == {}
-    assert store.newest_landed() == START + 2 * HOUR
 
 
 def test_landing_nothing_changes_nothing(store: Store) -> None:
@@ -203,17 +190,15 @@ def test_counts_tell_the_rows_of_each_table(store: Store) -> None:
     store.land(received(1, 2))
     commit(store, readings=clean(1), forecasts=forecast(hours=3))
     store.add_event(at=START, kind="k", message="")
-    assert store.counts() == {
+    counts = store.counts()
+    assert counts.keys() == METADATA.tables.keys()
+    assert {name: rows for name, rows in counts.items() if rows} == {
         "consumers": 1,
         "events": 1,
         "forecasts": 3,
-        "landings": 0,
-        "latencies": 0,
+        "latest_runs": 1,
         "reading_log": 2,
         "readings": 1,
-        "scores": 0,
-        "sources": 0,
-        "tick_counts": 0,
     }
 
 
@@ -235,8 +220,6 @@ def test_times_and_loads_come_back_exactly(store: Store, moment: datetime, load:
     store.land(one)
     after = {"start": moment, "end": moment + timedelta(microseconds=1), "up_to_offset": store.log_head()}
     assert store.landed(**after).tail(1).equals(one)
-    spans = store.landed_spans(after_offset=store.log_head() - 1, up_to_offset=store.log_head())
-    assert spans == {"a": (moment, moment, 1)}
 
 
 @settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -245,7 +228,6 @@ def test_texts_come_back_exactly(store: Store, texts: list[str]) -> None:
     end = store.log_head()
     store.land(pl.concat(received(1, series_id=text) for text in texts))
     assert store.landed_after(after_offset=end, up_to_offset=end + len(texts))["series_id"].to_list() == texts
-    assert set(store.landed_spans(after_offset=end, up_to_offset=end + len(texts))) == set(texts)
 
 
 @pytest.mark.parametrize(

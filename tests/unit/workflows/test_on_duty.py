@@ -14,7 +14,7 @@ from support.processed_history import HOUR, write_history
 from gridcast.domain.errors import GridcastError
 from gridcast.models.tensorflow.artefact import OUTPUT
 from gridcast.models.tensorflow.serving import Forecaster
-from gridcast.registry.mlflow_registry import RegisteredModel
+from gridcast.registry.catalogue import RegisteredModel
 from gridcast.store.store import Store
 from gridcast.workflows.known import known_at
 from gridcast.workflows.on_duty import NO_ANSWER, REFUSED, TOOK_OVER, OnDuty, require_forecast

@@ -11,7 +11,8 @@ from support.workers import run_folder
 
 from gridcast.domain.errors import GateRefusedError, GridcastError, UsageError
 from gridcast.domain.quantiles import QUANTILE_COLUMNS
-from gridcast.registry.mlflow_registry import RegisteredModel, Registry
+from gridcast.registry.catalogue import RegisteredModel
+from gridcast.registry.mlflow_registry import Registry
 from gridcast.store.store import Store
 from gridcast.workflows.backtest import Backtest
 from gridcast.workflows.gate import Gate

@@ -17,7 +17,7 @@ from gridcast.evaluation.calibration import calibration
 from gridcast.evaluation.scorecard import broken_down, scorecard
 from gridcast.models.tensorflow.serving import Forecaster
 from gridcast.quality.summary import quality_summary, rule_totals, worst_offenders
-from gridcast.registry.mlflow_registry import RegisteredModel
+from gridcast.registry.catalogue import RegisteredModel
 from gridcast.store.store import Store
 from gridcast.workflows.backtest import Backtest
 from gridcast.workflows.explain_forecast import explain_against

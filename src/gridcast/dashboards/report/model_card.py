@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from gridcast.domain.errors import GridcastError
 from gridcast.models.tensorflow.artefact import read_manifest
 from gridcast.models.tensorflow.model_card import card_facts
-from gridcast.registry.mlflow_registry import RegisteredModel
+from gridcast.registry.catalogue import RegisteredModel
 from gridcast.workflows.backtest import Backtest
 from gridcast.workflows.weather_use import WeatherKnown
 

@@ -1,0 +1,42 @@
+"""Frames and values as JSON bytes: times in ISO 8601 with Z, what is no number as null."""
+
+import json
+import math
+from collections.abc import Mapping
+from datetime import date, datetime
+from typing import Any, Final
+
+import polars as pl
+
+_TIME: Final = "%Y-%m-%dT%H:%M:%S%.fZ"
+
+
+def rows_of(frame: pl.DataFrame) -> list[dict[str, Any]]:
+    """The rows of a frame, ready to be dumped."""
+    times = [name for name, kind in frame.schema.items() if isinstance(kind, pl.Datetime)]
+    numbers = [name for name, kind in frame.schema.items() if kind.is_float()]
+    finite = (pl.when(pl.col(each).is_finite()).then(each) for each in numbers)
+    return frame.with_columns(*(pl.col(each).dt.strftime(_TIME) for each in times), *finite).to_dicts()
+
+
+def text_of(moment: datetime | None) -> str | None:
+    """A moment, UTC, as it stands in answers."""
+    return None if moment is None else moment.isoformat().replace("+00:00", "Z")
+
+
+def json_bytes(value: object) -> bytes:
+    """A value of mappings, lists, texts, numbers and times."""
+    return json.dumps(value, default=_plain, allow_nan=False, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+def finite(numbers: Mapping[str, float]) -> dict[str, float | None]:
+    """Numbers by name, those that are none as null."""
+    return {name: value if math.isfinite(value) else None for name, value in numbers.items()}
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, datetime):
+        return text_of(value)
+    if isinstance(value, date):
+        return value.isoformat()
+    raise TypeError(f"{type(value).__name__} has no JSON form")

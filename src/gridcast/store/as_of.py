@@ -1,0 +1,91 @@
+"""Forecasts as they were known: the run issued by a time, and the freshest of each interval at some lead."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+import polars as pl
+import sqlalchemy as sa
+
+from gridcast.domain.lead_time import LEAD_BUCKETS
+from gridcast.domain.tables import Layer
+from gridcast.store import frames, schema
+from gridcast.store.moments import microseconds, moment_or_none
+
+Connection = sa.Connection
+FAR_FUTURE: Final = datetime(2290, 1, 1, tzinfo=UTC)
+"""Behind every issue time."""
+
+_FORECASTS = schema.FORECASTS.c
+_MICROSECOND: Final = timedelta(microseconds=1)
+_LONGEST_LEAD: Final = LEAD_BUCKETS[-1].end
+
+
+def issue_time_at(connection: sa.Connection, series_id: str, *, at: datetime, layer: Layer) -> datetime | None:
+    """When the newest forecast of a series and layer that was issued by `at` was issued."""
+    query = (
+        sa.select(_FORECASTS.issue_time)
+        .where(
+            _FORECASTS.series_id == series_id,
+            _FORECASTS.layer == layer.value,
+            _FORECASTS.issue_time <= microseconds(at),
+        )
+        .order_by(_FORECASTS.issue_time.desc())
+        .limit(1)
+    )
+    return moment_or_none(connection.scalar(query))
+
+
+def issued(connection: sa.Connection, series_id: str, *, issue_time: datetime) -> pl.DataFrame:
+    """`FORECASTS` of a series, every layer, that were issued at a time; ordered by layer and valid time."""
+    query = (
+        sa.select(schema.FORECASTS)
+        .where(_FORECASTS.series_id == series_id, _FORECASTS.issue_time == microseconds(issue_time))
+        .order_by(_FORECASTS.layer, _FORECASTS.valid_time)
+    )
+    return frames.read(connection, schema.FORECASTS, query)
+
+
+def between(connection: sa.Connection, series_id: str, *, start: datetime, end: datetime) -> pl.DataFrame:
+    """`FORECASTS` of a series, every layer and issue time, with start ≤ valid time < end."""
+    query = sa.select(schema.FORECASTS).where(
+        _FORECASTS.series_id == series_id,
+        _FORECASTS.issue_time >= microseconds(start - _LONGEST_LEAD),
+        _FORECASTS.issue_time < microseconds(end),
+        _FORECASTS.valid_time >= microseconds(start),
+        _FORECASTS.valid_time < microseconds(end),
+    )
+    return frames.read(connection, schema.FORECASTS, query.order_by(_FORECASTS.issue_time, _FORECASTS.valid_time))
+
+
+def freshest(
+    connection: sa.Connection,
+    series_id: str,
+    *,
+    start: datetime,
+    end: datetime,
+    as_of: datetime,
+    lead_at_least: timedelta,
+    layer: Layer,
+) -> pl.DataFrame:
+    """`FORECASTS` with start ≤ valid time < end, for each the newest issued by `as_of` at least so long before it.
+
+    With a lead of a day this is the view that was known a day ahead.
+    """
+    lead = _FORECASTS.valid_time - _FORECASTS.issue_time
+    rank = sa.func.row_number().over(partition_by=_FORECASTS.valid_time, order_by=_FORECASTS.issue_time.desc())
+    candidates = (
+        sa.select(schema.FORECASTS, rank.label("place"))
+        .where(
+            _FORECASTS.series_id == series_id,
+            _FORECASTS.layer == layer.value,
+            _FORECASTS.valid_time >= microseconds(start),
+            _FORECASTS.valid_time < microseconds(end),
+            _FORECASTS.issue_time >= microseconds(start - _LONGEST_LEAD),
+            _FORECASTS.issue_time <= microseconds(min(as_of, end - lead_at_least)),
+            lead >= lead_at_least // _MICROSECOND,
+        )
+        .subquery()
+    )
+    columns = [candidates.c[column.name] for column in schema.FORECASTS.columns]
+    query = sa.select(*columns).where(candidates.c.place == 1).order_by(candidates.c.valid_time)
+    return frames.read(connection, schema.FORECASTS, query)

@@ -1,0 +1,62 @@
+"""Forecasts as they were issued, and which of them is the newest of each series and layer."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+import polars as pl
+import sqlalchemy as sa
+
+from gridcast.domain.tables import FORECASTS, Layer
+from gridcast.store import frames, schema
+from gridcast.store.moments import microseconds, moment_or_none
+
+_ROWS = schema.FORECASTS.c
+_RUNS = schema.LATEST_RUNS.c
+_MICROSECOND = timedelta(microseconds=1)
+
+
+def save(connection: sa.Connection, forecasts: pl.DataFrame) -> None:
+    """Write `FORECASTS`; the same series, issue time, valid time and layer replaces."""
+    frames.upsert(connection, schema.FORECASTS, forecasts.select(FORECASTS.names()))
+    newest = forecasts.group_by("series_id", "layer").agg(
+        pl.col("issue_time").max(), pl.col("model_version").sort_by("issue_time", maintain_order=True).last()
+    )
+    frames.upsert(connection, schema.LATEST_RUNS, newest.sort("series_id", "layer"))
+
+
+def latest_runs(connection: sa.Connection) -> pl.DataFrame:
+    """The newest issue time of each series and layer, and the model version; by series and layer."""
+    return frames.read(
+        connection, schema.LATEST_RUNS, sa.select(schema.LATEST_RUNS).order_by(_RUNS.series_id, _RUNS.layer)
+    )
+
+
+def latest(connection: sa.Connection, series_id: str, *, layer: Layer) -> pl.DataFrame:
+    """`FORECASTS` of the newest run of a series and layer by valid time; no rows if there is none."""
+    run = sa.select(_RUNS.issue_time).where(_RUNS.series_id == series_id, _RUNS.layer == layer.value)
+    issue_time = connection.scalar(run)
+    if issue_time is None:
+        return FORECASTS.to_frame()
+    # The time itself, not a subquery: PostgreSQL then looks at one month only when it plans.
+    query = sa.select(schema.FORECASTS).where(
+        _ROWS.series_id == series_id, _ROWS.issue_time == issue_time, _ROWS.layer == layer.value
+    )
+    return frames.read_few(connection, schema.FORECASTS, query.order_by(_ROWS.valid_time))
+
+
+def issued(*, start: datetime, end: datetime) -> sa.Select[Any]:
+    """Forecasts with `start` ≤ issue time < `end`, ordered by issue time, series and valid time."""
+    is_within = _ROWS.issue_time >= microseconds(start), _ROWS.issue_time < microseconds(end)
+    query = sa.select(schema.FORECASTS).where(*is_within)
+    return query.order_by(_ROWS.issue_time, _ROWS.series_id, _ROWS.valid_time)
+
+
+def ahead(*, start: datetime, end: datetime, lead: timedelta, lead_end: timedelta) -> sa.Select[Any]:
+    """Those of `issued` with `lead` ≤ valid time − issue time < `lead_end`."""
+    between = _ROWS.valid_time - _ROWS.issue_time
+    return issued(start=start, end=end).where(between >= lead // _MICROSECOND, between < lead_end // _MICROSECOND)
+
+
+def newest_issue_time(connection: sa.Connection) -> datetime | None:
+    """When the newest forecast was issued."""
+    return moment_or_none(connection.scalar(sa.select(sa.func.max(_ROWS.issue_time))))

@@ -1,0 +1,68 @@
+"""What the service tells of many rows at once: accuracy, data quality and how fresh each series is."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, Final
+
+import polars as pl
+import sqlalchemy as sa
+
+from gridcast.domain.tables import UTC_TIME
+from gridcast.store import frames, schema
+from gridcast.store.moments import microseconds
+
+_SCORES = schema.SCORES.c
+_READINGS = schema.READINGS.c
+_MEASURES: Final = ("mae_mw", "bias_mw", "pinball_mw", "coverage_80", "coverage_90")
+
+
+def accuracy(
+    connection: sa.Connection, *, start: datetime, end: datetime, series_id: str | None = None
+) -> pl.DataFrame:
+    """Means over the scored intervals of forecasts issued in start ≤ time < end, by series, layer and lead bucket.
+
+    Returns:
+        `series_id`, `layer`, `lead_bucket`, `n` and the measures of the table of scores.
+    """
+    keys = (_SCORES.series_id, _SCORES.layer, _SCORES.lead_bucket)
+    means = [(sa.func.sum(_SCORES[each] * _SCORES.n) / sa.func.sum(_SCORES.n)).label(each) for each in _MEASURES]
+    query = (
+        sa.select(*keys, sa.func.sum(_SCORES.n).label("n"), *means)
+        .where(_SCORES.issue_time >= microseconds(start), _SCORES.issue_time < microseconds(end), _SCORES.n > 0)
+        .group_by(*keys)
+        .order_by(*keys)
+    )
+    return frames.read(connection, schema.SCORES, _of(query, _SCORES.series_id, series_id))
+
+
+def quality(connection: sa.Connection, *, start: datetime, end: datetime, series_id: str | None = None) -> pl.DataFrame:
+    """Clean readings of start ≤ valid time < end: `series_id`, `quality`, `n`."""
+    keys = (_READINGS.series_id, _READINGS.quality)
+    query = (
+        sa.select(*keys, sa.func.count().label("n"))
+        .where(_READINGS.valid_time >= microseconds(start), _READINGS.valid_time < microseconds(end))
+        .group_by(*keys)
+        .order_by(*keys)
+    )
+    found = connection.execute(_of(query, _READINGS.series_id, series_id)).all()
+    return pl.DataFrame(
+        [tuple(each) for each in found],
+        schema={"series_id": pl.String, "quality": pl.String, "n": pl.Int64},
+        orient="row",
+    )
+
+
+def newest_readings(connection: sa.Connection, series_ids: Sequence[str]) -> pl.DataFrame:
+    """The latest interval with a load of each series that has one: `series_id`, `newest_reading`; one lookup each."""
+    rows = [(each, connection.scalar(_newest(each))) for each in series_ids]
+    frame = pl.DataFrame(rows, schema={"series_id": pl.String, "newest_reading": pl.Int64}, orient="row")
+    return frame.with_columns(pl.from_epoch("newest_reading", time_unit="us").cast(UTC_TIME)).drop_nulls()
+
+
+def _newest(series_id: str) -> sa.Select[Any]:
+    query = sa.select(_READINGS.valid_time).where(_READINGS.series_id == series_id, _READINGS.load_mw.is_not(None))
+    return query.order_by(_READINGS.valid_time.desc()).limit(1)
+
+
+def _of(query: sa.Select[Any], column: sa.ColumnElement[str], series_id: str | None) -> sa.Select[Any]:
+    return query if series_id is None else query.where(column == series_id)
