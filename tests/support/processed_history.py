@@ -7,7 +7,7 @@ import numpy as np
 import polars as pl
 
 from gridcast.domain.series import Hierarchy, zones_to_system
-from gridcast.domain.tables import CLEAN_READINGS, HOLIDAYS, UTC_TIME, WEATHER, Quality
+from gridcast.domain.tables import CLEAN_READINGS, SPECIAL_DAYS, UTC_TIME, WEATHER, Quality
 from gridcast.workflows.processed import WEATHER_FILE, Processed
 
 START = datetime(2024, 1, 1, tzinfo=UTC)
@@ -33,7 +33,7 @@ def write_history(directory: Path, *, days: int = 120, forecasts: bool = True) -
     month.mkdir(parents=True)
     readings.write_parquet(month / "all.parquet")
     pl.concat(weather).sort("station_id", "valid_time", "available_at").write_parquet(directory / WEATHER_FILE)
-    HOLIDAYS.to_frame().write_parquet(directory / "holidays.parquet")
+    SPECIAL_DAYS.to_frame().write_parquet(directory / "holidays.parquet")
     made = Processed(directory, f"{days} days", HOUR, tree(), START + timedelta(days=days))
     made.write_manifest(directory)
     return made

@@ -15,6 +15,7 @@ ACCESS: Final[Mapping[tuple[str, str], Need]] = {
     ("GET", "/page/{name}"): PUBLIC,
     ("HEAD", "/page/{name}"): PUBLIC,
     ("GET", "/openapi.json"): PUBLIC,
+    ("HEAD", "/openapi.json"): PUBLIC,
     ("GET", "/v1/health"): PUBLIC,
     ("GET", "/v1/ready"): PUBLIC,
     ("GET", "/v1/me"): Role.VIEWER,
@@ -60,10 +61,10 @@ class AccessRules:
     def __init__(self, table: Mapping[tuple[str, str], Need] = ACCESS) -> None:
         rules = [Rule(method, template, need) for (method, template), need in table.items()]
         self._exact = {(rule.method, rule.template): rule for rule in rules if "{" not in rule.template}
-        self._shaped: dict[tuple[str, int], list[tuple[list[str], Rule]]] = {}
+        self._shaped: dict[tuple[str, int], list[tuple[list[str | None], Rule]]] = {}
         for rule in rules:
             if "{" in rule.template:
-                parts = [("" if part.startswith("{") else part) for part in rule.template[1:].split("/")]
+                parts = [None if part.startswith("{") else part for part in rule.template.split("/")]
                 self._shaped.setdefault((rule.method, len(parts)), []).append((parts, rule))
         self._methods = sorted({rule.method for rule in rules})
 
@@ -72,9 +73,9 @@ class AccessRules:
         rule = self._exact.get((method, path))
         if rule is not None:
             return rule
-        given = path[1:].split("/")
+        given = path.split("/")
         for parts, shaped in self._shaped.get((method, len(given)), ()):
-            if all(part == value or (not part and value) for part, value in zip(parts, given, strict=True)):
+            if all(value if part is None else part == value for part, value in zip(parts, given, strict=True)):
                 return shaped
         return None
 

@@ -33,7 +33,7 @@ class Gate:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Judge a request."""
         if scope["type"] == "lifespan":
-            await self._lived(scope, receive, send)
+            await self._app(scope, receive, send)
             return
         if scope["type"] != "http":
             await send({"type": "websocket.close", "code": 1008})
@@ -57,16 +57,6 @@ class Gate:
             await self._app(scope, receive, send)
         else:
             await self._recorded(scope, receive, send, rule, principal, address)
-
-    async def _lived(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Start and end the app; what the audit log lacks is written at the end."""
-
-        async def ending(message: Message) -> None:
-            if message["type"].startswith("lifespan.shutdown"):
-                await self._trail.flush()
-            await send(message)
-
-        await self._app(scope, receive, ending)
 
     async def _recorded(
         self, scope: Scope, receive: Receive, send: Send, rule: Rule, principal: Principal, address: str

@@ -16,6 +16,8 @@ REFRESH_S: Final = 600.0
 """A key that the provider has withdrawn is no longer taken after this."""
 PAUSE_S: Final = 60.0
 """Tokens with unknown key ids make us ask the provider at most once in this."""
+RETRY_S: Final = 5.0
+"""The same where the provider did not answer."""
 _OLDEST_S: Final = 3600.0
 _TIMEOUT_S: Final = 5.0
 _MOST_BYTES: Final = 1024 * 1024
@@ -40,7 +42,8 @@ class SigningKeys:
         self._lock = asyncio.Lock()
         self._keys: dict[str, jwt.PyJWK] = {}
         self._got_at: float | None = None
-        self._asked_at: float | None = None
+        self._asked_at = float("-inf")
+        self._pause_s = PAUSE_S
         self.version = 0
         """Grows with every answer of the provider."""
 
@@ -59,15 +62,14 @@ class SigningKeys:
     async def _ask(self, key_id: str) -> None:
         async with self._lock:
             is_known = key_id in self._keys and self._age() <= REFRESH_S
-            is_pause = self._asked_at is not None and self._clock() - self._asked_at < PAUSE_S
-            if is_known or is_pause:
+            if is_known or self._clock() - self._asked_at < self._pause_s:
                 return
-            self._asked_at = self._clock()
+            self._asked_at, self._pause_s = self._clock(), RETRY_S
             try:
                 self._keys = usable(await self._read(), algorithms=self._algorithms)
             except (httpx.HTTPError, OSError, ValueError):
                 return
-            self._got_at = self._asked_at
+            self._got_at, self._pause_s = self._asked_at, PAUSE_S
             self.version += 1
 
     async def _read(self) -> Mapping[str, Any]:

@@ -174,6 +174,9 @@ def forecast(
     ] = None,
     series: Annotated[list[str] | None, typer.Option(help="Only these series; repeat the option.")] = None,
     to: Annotated[Path | None, typer.Option(help="Also write the rows to this .csv or .parquet file.")] = None,
+    url: Annotated[
+        str | None, typer.Option(help="Ask this service instead, with the key in GRIDCAST_API_KEY; issue nothing.")
+    ] = None,
     dry_run: DryRunOption = False,
     output: FormatOption = Format.TABLE,
 ) -> None:
@@ -183,7 +186,13 @@ def forecast(
     Examples:
       gridcast forecast --series system
       gridcast forecast --as-of 2008-06-29T06:00Z --to tonight.csv
+      gridcast forecast --url https://gridcast.example.org --series system --format json
     """
+    if url is not None:
+        from gridcast.cli.remote import show_forecast_of
+
+        show_forecast_of(url, as_of=as_of, series=series or [], to=to, dry_run=dry_run, output=output)
+        return
     import polars as pl
 
     from gridcast.cli.forecast_rows import peaks
@@ -193,6 +202,7 @@ def forecast(
     from gridcast.models.tensorflow.serving import Forecaster
     from gridcast.workflows.issue_forecast import issue_forecast
     from gridcast.workflows.known import known_at
+    from gridcast.workflows.operators import with_operators
     from gridcast.workflows.refresh import refresh_at
 
     if to is not None:
@@ -213,7 +223,7 @@ def forecast(
     ).filter(pl.col("series_id").is_in(wanted))
     if not dry_run:
         with here.store() as store:
-            store.save_forecasts(rows)
+            store.save_forecasts(with_operators(store, rows))
         if to is not None:
             write(rows, to)
     shown = rows.select("series_id", "valid_time", *QUANTILE_COLUMNS, "degraded_because")

@@ -4,7 +4,7 @@ import io
 import json
 import time
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from dataclasses import KW_ONLY, dataclass, field
 from datetime import UTC, datetime, timedelta
 from types import TracebackType
@@ -241,21 +241,25 @@ class Client:
         answer = self._transport.ask(Question(method="GET", path=f"export/{_name(table)}", params=params))
         return pl.read_ipc_stream(answer.content)
 
-    def new_forecasts(self) -> Iterator[NewForecast]:
-        """Every forecast issued from now on, as it is issued. Connects again where the connection is lost.
+    def new_forecasts(self) -> Generator[NewForecast, None, None]:
+        """The newest forecast, then every one as it is issued. Connects again where the connection is lost.
 
         Raises:
             ApiError: the service refuses, or stays away for `attempts` tries in a row.
         """
-        failures = 0
+        seen, failures = None, 0
         while True:
             try:
                 with self._transport.listen("stream", silence=_SILENCE) as response:
                     for event in read_events(response.iter_lines()):
                         failures = 0
-                        if event.name == "forecast":
-                            issued = datetime.fromisoformat(event.data["issue_time"])
-                            yield NewForecast(issued, event.data["model_version"])
+                        if event.name == "forecast" and event.data["issue_time"] is not None:
+                            told = NewForecast(
+                                datetime.fromisoformat(event.data["issue_time"]), event.data["model_version"]
+                            )
+                            if told != seen:
+                                seen = told
+                                yield told
             except ApiError as error:
                 failures += 1
                 if not error.is_passing or failures >= self.attempts:

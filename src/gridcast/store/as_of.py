@@ -42,7 +42,7 @@ def issued(connection: sa.Connection, series_id: str, *, issue_time: datetime) -
         .where(_FORECASTS.series_id == series_id, _FORECASTS.issue_time == microseconds(issue_time))
         .order_by(_FORECASTS.layer, _FORECASTS.valid_time)
     )
-    return frames.read(connection, schema.FORECASTS, query)
+    return frames.read_few(connection, schema.FORECASTS, query)
 
 
 def between(connection: sa.Connection, series_id: str, *, start: datetime, end: datetime) -> pl.DataFrame:
@@ -54,7 +54,7 @@ def between(connection: sa.Connection, series_id: str, *, start: datetime, end: 
         _FORECASTS.valid_time >= microseconds(start),
         _FORECASTS.valid_time < microseconds(end),
     )
-    return frames.read(connection, schema.FORECASTS, query.order_by(_FORECASTS.issue_time, _FORECASTS.valid_time))
+    return frames.read_few(connection, schema.FORECASTS, query.order_by(_FORECASTS.issue_time, _FORECASTS.valid_time))
 
 
 def freshest(
@@ -88,4 +88,4 @@ def freshest(
     )
     columns = [candidates.c[column.name] for column in schema.FORECASTS.columns]
     query = sa.select(*columns).where(candidates.c.place == 1).order_by(candidates.c.valid_time)
-    return frames.read(connection, schema.FORECASTS, query)
+    return frames.read_few(connection, schema.FORECASTS, query)

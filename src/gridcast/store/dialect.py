@@ -1,6 +1,6 @@
 """What databases do each in their own way. Frames come and go as they are stored: see `frames.stored`."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -17,6 +17,9 @@ class Dialect(Protocol):
     def lock_schema(self, connection: sa.Connection) -> None:
         """From here to the end of the transaction nobody else changes tables."""
 
+    def freeze(self, connection: sa.Connection) -> None:
+        """As the first step: from here to the end of the transaction it sees the database as it is now."""
+
     def lock_log(self, connection: sa.Connection) -> None:
         """From here to the end of the transaction nobody else appends to the log."""
 
@@ -31,6 +34,21 @@ class Dialect(Protocol):
 
     def fetch(self, connection: sa.Connection, query: sa.Select[Any], schema: pl.Schema) -> pl.DataFrame:
         """The rows of a query, as stored."""
+
+    def pieces(self, connection: sa.Connection, query: sa.Select[Any], schema: pl.Schema) -> Iterator[pl.DataFrame]:
+        """The rows of a query, as stored, some at a time."""
+
+    def renumber(self, connection: sa.Connection, table: sa.Table) -> None:
+        """Let a table that numbers its own rows go on behind those it was given with their numbers."""
+
+    def drop_forecasts(self, connection: sa.Connection, *, before: int) -> int:
+        """Remove forecasts issued before a time, at least those of the months that ended by then; how many."""
+
+    def compact(self, connection: sa.Connection) -> bool:
+        """Give the room of removed rows back to the disk, outside of a transaction; whether there is such a step."""
+
+    def faults(self, connection: sa.Connection) -> list[str]:
+        """What the database itself finds damaged."""
 
 
 _DIALECTS: Mapping[str, Dialect] = {"sqlite": sqlite_dialect, "postgresql": postgresql_dialect}

@@ -25,4 +25,4 @@ def newest(
     query = query if before_id is None else query.where(_EVENTS.event_id < before_id)
     query = query if kinds is None else query.where(_EVENTS.kind.in_(list(kinds)))
     query = query if until is None else query.where(_EVENTS.at <= microseconds(until))
-    return frames.read(connection, schema.EVENTS, query)
+    return frames.read_few(connection, schema.EVENTS, query)

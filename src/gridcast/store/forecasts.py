@@ -24,6 +24,24 @@ def save(connection: sa.Connection, forecasts: pl.DataFrame) -> None:
     frames.upsert(connection, schema.LATEST_RUNS, newest.sort("series_id", "layer"))
 
 
+def replace_run(
+    connection: sa.Connection, forecasts: pl.DataFrame, *, series_id: str, issue_time: datetime, layer: Layer
+) -> None:
+    """Let the run of a series, issue time and layer be `FORECASTS`; with no rows there is no such run any more."""
+    whose = _ROWS.series_id == series_id, _ROWS.layer == layer.value
+    newest = sa.select(_RUNS.issue_time).where(_RUNS.series_id == series_id, _RUNS.layer == layer.value)
+    time = microseconds(issue_time)
+    connection.execute(sa.delete(schema.FORECASTS).where(*whose, _ROWS.issue_time == time))
+    save(connection, forecasts)
+    if forecasts.is_empty() and connection.scalar(newest) == time:
+        _forget(connection, series_id, layer=layer)
+        before = sa.select(_ROWS.issue_time, _ROWS.model_version).where(*whose, _ROWS.issue_time < time)
+        row = connection.execute(before.order_by(_ROWS.issue_time.desc()).limit(1)).one_or_none()
+        if row is not None:
+            run = {"series_id": series_id, "layer": layer.value, "issue_time": row[0], "model_version": row[1]}
+            connection.execute(sa.insert(schema.LATEST_RUNS).values(run))
+
+
 def latest_runs(connection: sa.Connection) -> pl.DataFrame:
     """The newest issue time of each series and layer, and the model version; by series and layer."""
     return frames.read(
@@ -60,3 +78,8 @@ def ahead(*, start: datetime, end: datetime, lead: timedelta, lead_end: timedelt
 def newest_issue_time(connection: sa.Connection) -> datetime | None:
     """When the newest forecast was issued."""
     return moment_or_none(connection.scalar(sa.select(sa.func.max(_ROWS.issue_time))))
+
+
+def _forget(connection: sa.Connection, series_id: str, *, layer: Layer) -> None:
+    is_it = _RUNS.series_id == series_id, _RUNS.layer == layer.value
+    connection.execute(sa.delete(schema.LATEST_RUNS).where(*is_it))

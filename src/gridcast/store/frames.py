@@ -50,6 +50,11 @@ def stored(table: sa.Table, frame: pl.DataFrame) -> pl.DataFrame:
     return frame.select(_stored(table.c[column.name]) for column in table.columns if column.name in frame.columns)
 
 
+def types_of(table: sa.Table) -> pl.Schema:
+    """Column names and types of a table as stored: times are integers."""
+    return pl.Schema({column.name: _polars_type(column) for column in table.columns})
+
+
 def _types(table: sa.Table, query: sa.Select[Any]) -> pl.Schema:
     return pl.Schema({name: _polars_type(table.c[name]) for name in query.selected_columns.keys()})  # noqa: SIM118 - a column collection
 

@@ -6,11 +6,10 @@ import polars as pl
 import sqlalchemy as sa
 
 from gridcast.domain.tables import Layer
-from gridcast.store import frames, schema
+from gridcast.store import forecasts, frames, schema
 from gridcast.store.moments import microseconds
 
 _OVERRIDES = schema.OVERRIDES.c
-_FORECASTS = schema.FORECASTS.c
 
 
 def add(connection: sa.Connection, override: pl.DataFrame) -> None:
@@ -43,16 +42,9 @@ def kept(
         query = query.where(_OVERRIDES.override_id == override_id)
     if in_force_at is not None:
         query = query.where(_OVERRIDES.withdrawn_at.is_(None), _OVERRIDES.expires_at > microseconds(in_force_at))
-    return frames.read(connection, schema.OVERRIDES, query)
+    return frames.read_few(connection, schema.OVERRIDES, query)
 
 
 def replace_layer(connection: sa.Connection, rows: pl.DataFrame, *, series_id: str, issue_time: datetime) -> None:
     """Let the operators' layer of one run of a series be `rows` (`FORECASTS`)."""
-    connection.execute(
-        sa.delete(schema.FORECASTS).where(
-            _FORECASTS.series_id == series_id,
-            _FORECASTS.issue_time == microseconds(issue_time),
-            _FORECASTS.layer == Layer.OPERATOR.value,
-        )
-    )
-    frames.upsert(connection, schema.FORECASTS, rows)
+    forecasts.replace_run(connection, rows, series_id=series_id, issue_time=issue_time, layer=Layer.OPERATOR)

@@ -2,7 +2,7 @@
 
 import functools
 import io
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import polars as pl
@@ -12,6 +12,7 @@ from sqlalchemy.dialects import postgresql
 from gridcast.store import binary_copy, partitions
 from gridcast.store.database import Database
 from gridcast.store.errors import StoreError
+from gridcast.store.moments import microseconds
 from gridcast.store.replacing import replacing
 from gridcast.store.schema import FORECASTS
 
@@ -22,6 +23,9 @@ _SCHEMA_LOCK = 7_203_651_001
 _LOG_LOCK = 7_203_651_002
 _FEW_ROWS = 50
 """So few are faster written one by one than by way of a temporary table."""
+_LOCK_SECONDS = 10
+"""A step that locks everybody out gives up before those behind it wait longer."""
+_BYTES_AT_ONCE = 64_000_000
 _CONNECTION = {"connect_timeout": "10", "application_name": "gridcast"}
 
 _ANY_OF = "SELECT EXISTS (SELECT 1 FROM forecasts WHERE issue_time = ANY (%s) AND series_id = ANY (%s))"
@@ -67,6 +71,12 @@ def lock_schema(connection: sa.Connection) -> None:
     connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_SCHEMA_LOCK)))
 
 
+def freeze(connection: sa.Connection) -> None:
+    """As the first step: from here to the end of the transaction it sees the database as it is now."""
+    connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+    connection.exec_driver_sql("SELECT 1 FROM pg_class LIMIT 1")
+
+
 def lock_log(connection: sa.Connection) -> None:
     """From here to the end of the transaction nobody else appends to the log.
 
@@ -96,7 +106,11 @@ def upsert(connection: sa.Connection, table: sa.Table, rows: pl.DataFrame, *, ad
 
 def append(connection: sa.Connection, table: sa.Table, rows: pl.DataFrame) -> None:
     """Write the rows in their order."""
-    _copy(connection, table.name, rows)
+    if table is FORECASTS:
+        partitions.make(connection, rows["issue_time"])
+        _copy_fast(connection, table.name, rows)
+    else:
+        _copy(connection, table.name, rows)
 
 
 def append_new(connection: sa.Connection, readings: pl.DataFrame, *, source: str) -> int:
@@ -114,16 +128,52 @@ def append_new(connection: sa.Connection, readings: pl.DataFrame, *, source: str
 
 def fetch(connection: sa.Connection, query: sa.Select[Any], schema: pl.Schema) -> pl.DataFrame:
     """The rows of a query, as stored."""
+    return pl.concat([pl.DataFrame(schema=schema), *pieces(connection, query, schema)])
+
+
+def pieces(connection: sa.Connection, query: sa.Select[Any], schema: pl.Schema) -> Iterator[pl.DataFrame]:
+    """The rows of a query, as stored, some at a time."""
     compiled = query.compile(dialect=connection.dialect)
-    texts = ", ".join(name for name, kind in schema.items() if kind == pl.String)
+    texts = ", ".join(f'"{name}"' for name, kind in schema.items() if kind == pl.String)
     quoted = f", FORCE_QUOTE ({texts})" if texts else ""
     statement = f"COPY ({compiled}) TO STDOUT (FORMAT csv{quoted})"
     received = io.BytesIO()
     with _driver(connection).cursor() as cursor, cursor.copy(statement, compiled.params) as copy:
-        for block in copy:
-            received.write(block)
-    received.seek(0)
-    return pl.read_csv(received, has_header=False, schema=schema, raise_if_empty=False)
+        for row in copy:
+            received.write(row)
+            if received.tell() > _BYTES_AT_ONCE:
+                yield _read(received, schema)
+                received = io.BytesIO()
+    if received.tell():
+        yield _read(received, schema)
+
+
+def renumber(connection: sa.Connection, table: sa.Table) -> None:
+    """Let a table that numbers its own rows go on behind those it was given with their numbers."""
+    (key,) = table.primary_key.columns
+    sequence = sa.func.pg_get_serial_sequence(table.name, key.name)
+    newest = sa.select(sa.func.max(key)).scalar_subquery()
+    connection.execute(sa.select(sa.func.setval(sequence, newest)).where(newest.is_not(None)))
+
+
+def drop_forecasts(connection: sa.Connection, *, before: int) -> int:
+    """Remove forecasts of the months that had ended by a time; how many."""
+    ended = [month.partition for month in partitions.months(connection) if microseconds(month.end) <= before]
+    counts = [connection.exec_driver_sql(f"SELECT count(*) FROM {each}").scalar_one() for each in ended]  # noqa: S608
+    if ended:
+        connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{_LOCK_SECONDS}s'")
+        connection.exec_driver_sql(f"DROP TABLE {', '.join(ended)}")
+    return sum(counts)
+
+
+def compact(connection: sa.Connection) -> bool:  # noqa: ARG001 - SQLite needs it
+    """Nothing to do: dropped partitions have left the disk, and autovacuum sees to the rest."""
+    return False
+
+
+def faults(connection: sa.Connection) -> list[str]:  # noqa: ARG001
+    """Nothing: a server that finds a damaged page fails the query that reads it."""
+    return []
 
 
 def _parsed(url: str) -> sa.URL:
@@ -163,6 +213,11 @@ def _is_copied(connection: sa.Connection, table: sa.Table, rows: pl.DataFrame) -
     except connection.dialect.loaded_dbapi.errors.UniqueViolation:
         return False
     return True
+
+
+def _read(received: io.BytesIO, schema: pl.Schema) -> pl.DataFrame:
+    received.seek(0)
+    return pl.read_csv(received, has_header=False, schema=schema)
 
 
 def _copy(connection: sa.Connection, table: str, rows: pl.DataFrame) -> None:

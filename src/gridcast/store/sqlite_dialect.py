@@ -2,7 +2,7 @@
 
 import functools
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from gridcast.domain.tables import READINGS
 from gridcast.store.database import Database
 from gridcast.store.errors import StoreError
 from gridcast.store.replacing import replacing
+from gridcast.store.schema import FORECASTS
 
 _PATIENCE_SECONDS = 30
 _CACHE_KIB = 16 * 1024
@@ -54,6 +55,12 @@ def lock_schema(connection: sa.Connection) -> None:
     connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 
+def freeze(connection: sa.Connection) -> None:
+    """As the first step: from here to the end of the transaction it sees the database as it is now."""
+    connection.exec_driver_sql("BEGIN")
+    connection.exec_driver_sql("SELECT count(*) FROM sqlite_schema")
+
+
 def lock_log(connection: sa.Connection) -> None:
     """Nothing to do: a transaction that starts with a write waits for every other writer."""
 
@@ -75,11 +82,39 @@ def append_new(connection: sa.Connection, readings: pl.DataFrame, *, source: str
 
 def fetch(connection: sa.Connection, query: sa.Select[Any], schema: pl.Schema) -> pl.DataFrame:
     """The rows of a query, as stored."""
+    return pl.concat([pl.DataFrame(schema=schema), *pieces(connection, query, schema)])
+
+
+def pieces(connection: sa.Connection, query: sa.Select[Any], schema: pl.Schema) -> Iterator[pl.DataFrame]:
+    """The rows of a query, as stored, some at a time."""
     cursor = connection.execute(query).cursor
-    parts = [pl.DataFrame(schema=schema)]
     while rows := cursor.fetchmany(_ROWS_AT_ONCE):
-        parts.append(pl.DataFrame(rows, schema=schema, orient="row"))
-    return pl.concat(parts)
+        yield pl.DataFrame(rows, schema=schema, orient="row")
+
+
+def renumber(connection: sa.Connection, table: sa.Table) -> None:
+    """Nothing to do: AUTOINCREMENT goes on behind the largest number there has been."""
+
+
+def drop_forecasts(connection: sa.Connection, *, before: int) -> int:
+    """Remove forecasts issued before a time; how many."""
+    return connection.execute(sa.delete(FORECASTS).where(FORECASTS.c.issue_time < before)).rowcount
+
+
+def compact(connection: sa.Connection) -> bool:
+    """Give the room of removed rows back to the disk, outside of a transaction: the file is written anew."""
+    connection.exec_driver_sql("VACUUM")
+    connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+    return True
+
+
+def faults(connection: sa.Connection) -> list[str]:
+    """What the database itself finds damaged."""
+    try:
+        said = [str(text) for (text,) in connection.exec_driver_sql("PRAGMA integrity_check")]
+    except sa.exc.DatabaseError as error:
+        return [str(error.orig)]
+    return [] if said == ["ok"] else said
 
 
 def _execute(connection: sa.Connection, text: str, rows: pl.DataFrame) -> int:

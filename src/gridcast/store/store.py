@@ -13,7 +13,7 @@ from gridcast.domain.tables import READINGS, Layer
 from gridcast.store import clean_readings, frames, reading_log, schema, upgrade
 from gridcast.store import forecasts as issued_forecasts
 from gridcast.store.database import Database
-from gridcast.store.dialect import database
+from gridcast.store.dialect import database, dialect_of
 from gridcast.store.errors import StoreError
 from gridcast.store.moments import microseconds, moment_or_none
 from gridcast.store.reading_log import Landing, SourcePosition
@@ -270,12 +270,27 @@ class Store:
         with self.transaction() as connection:
             return frames.read(connection, table, query)
 
+    @property
+    def name(self) -> str:
+        """The path of the file, or the URL without the password."""
+        return self._database.name
+
+    def compact(self) -> bool:
+        """Give the room of removed rows back to the disk; whether the database needs that to be asked for."""
+        with self._told(), self._database.engine.connect() as connection:
+            alone = connection.execution_options(isolation_level="AUTOCOMMIT")
+            return dialect_of(alone).compact(alone)
+
     @contextlib.contextmanager
     def transaction(self) -> Iterator[sa.Connection]:
         """A connection whose work is committed at the end, or not at all."""
+        with self._told(), self._database.engine.begin() as connection:
+            yield connection
+
+    @contextlib.contextmanager
+    def _told(self) -> Iterator[None]:
         try:
-            with self._database.engine.begin() as connection:
-                yield connection
+            yield
         except (sa.exc.DBAPIError, self._driver_error) as error:
             cause = error.orig if isinstance(error, sa.exc.DBAPIError) else error
             raise StoreError(

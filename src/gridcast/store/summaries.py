@@ -32,7 +32,7 @@ def accuracy(
         .group_by(*keys)
         .order_by(*keys)
     )
-    return frames.read(connection, schema.SCORES, _of(query, _SCORES.series_id, series_id))
+    return frames.read_few(connection, schema.SCORES, _of(query, _SCORES.series_id, series_id))
 
 
 def quality(connection: sa.Connection, *, start: datetime, end: datetime, series_id: str | None = None) -> pl.DataFrame:

@@ -11,7 +11,13 @@ from gridcast.store.schema import METADATA
 
 REVISION: Final = "0002"
 """The newest migration, which a new store has behind it."""
-REVISIONS: Final = sa.Table("store_revision", sa.MetaData(), sa.Column("version_num", sa.String(32), primary_key=True))
+REVISIONS: Final = sa.Table(
+    "store_revision",
+    sa.MetaData(),
+    sa.Column("version_num", sa.String(32), nullable=False),
+    sa.PrimaryKeyConstraint("version_num", name="store_revision_pkc"),
+)
+"""As alembic makes it."""
 
 
 def bring_up_to_date(connection: sa.Connection, *, name: str) -> None:

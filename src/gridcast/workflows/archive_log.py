@@ -43,6 +43,15 @@ def not_archived(store: Store, raw_dir: Path, *, start: datetime, end: datetime)
     return pl.concat([READINGS.to_frame(), *parts])
 
 
+def archived(store: Store, raw_dir: Path) -> dict[str, int]:
+    """The last log offset of each live source that is in `raw_dir`; 0 if none is.
+
+    Raises:
+        GridcastError: a source was of another kind before.
+    """
+    return {each: _offset(raw.position_of(raw_dir, each), source=each) for each in _real_sources(store)}
+
+
 def _real_sources(store: Store) -> list[str]:
     return [each for each in store.sources()["source"] if each != SIMULATED]
 

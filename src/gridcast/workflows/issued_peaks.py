@@ -41,7 +41,7 @@ def issued_peaks(
             'Run "gridcast forecast" or "gridcast stream" first.'
         )
     found = [PEAKS.to_frame()]
-    limits_mw = limits.resolve(processed, before=earliest(newest["issue_time"]))
+    limits_mw = limits.resolve(processed, before=earliest(newest["issue_time"]), series_ids=series_ids)
     for (version,), forecasts in newest.group_by("model_version", maintain_order=True):
         found.append(
             peaks(

@@ -6,7 +6,7 @@ from typing import Final, Protocol
 import polars as pl
 
 from gridcast.domain.lead_time import LEAD_BUCKETS
-from gridcast.domain.tables import Layer, Quality
+from gridcast.domain.tables import Quality
 from gridcast.evaluation.scorecard import scorecard
 from gridcast.evaluation.scored import MODEL
 
@@ -39,7 +39,7 @@ def scores_due(issued: Issued, clean: pl.DataFrame, *, after: datetime, until: d
         )
         for each in LEAD_BUCKETS
     ]
-    forecasts = pl.concat(parts).filter(layer=Layer.MODEL.value)
+    forecasts = pl.concat(parts)
     actual = clean.filter(pl.col("quality").is_in(_MEASURED)).select(
         "series_id", "valid_time", actual_mw=pl.col("load_mw")
     )

@@ -1,6 +1,6 @@
 """Which load counts as too high: limits people set, and for other series what their daily peaks usually stay below."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -26,13 +26,15 @@ class PeakLimits:
         """These limits with others for some series."""
         return PeakLimits({**self.given_mw, **given_mw}, self.quantile)
 
-    def resolve(self, processed: Processed, *, before: datetime) -> dict[str, float]:
-        """The limit, MW, of every series that has one, learned from whole days measured before `before`.
+    def resolve(
+        self, processed: Processed, *, before: datetime, series_ids: Sequence[str] | None = None
+    ) -> dict[str, float]:
+        """The limit, MW, of every series (or of some) that has one, learned from whole days measured before `before`.
 
         Raises:
             UsageError: a limit is given for an unknown series.
         """
         processed.hierarchy.select(self.given_mw)
-        history = processed.readings().filter(pl.col("valid_time") < before)
+        history = processed.readings(series_ids=series_ids).filter(pl.col("valid_time") < before)
         measured = daily_peaks(history, time_zones=processed.hierarchy.time_zones, interval=processed.interval)
         return {**usual_limits(measured, quantile=self.quantile), **self.given_mw}

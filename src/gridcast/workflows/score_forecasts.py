@@ -25,25 +25,25 @@ def score_forecasts(store: Store, processed: Processed, *, last: timedelta) -> p
 
     Only measured intervals count. Points whose actual is not in yet are left out, and scored once it is.
 
+    Every layer is scored.
+
     Returns:
         The scored frame of the model and, for the same points, the weekly naive; empty when nothing can be scored.
     """
     newest = store.newest_issue_time()
     if newest is None:
         return pl.DataFrame()
-    issued = store.forecasts(start=newest - last, end=newest + timedelta(microseconds=1)).filter(
-        layer=Layer.MODEL.value
-    )
+    issued = store.forecasts(start=newest - last, end=newest + timedelta(microseconds=1))
     end = latest(issued["valid_time"]) + processed.interval
     readings = store.readings(start=earliest(issued["issue_time"]) - WEEK, end=end)
     is_measured = pl.col("quality").is_in([Quality.GOOD.value, Quality.EDITED.value])
     actual = readings.filter(is_measured).select("series_id", "valid_time", pl.col("load_mw").alias("actual_mw"))
-    model = issued.join(actual, on=["series_id", "valid_time"]).with_columns(pl.lit(MODEL).alias("forecaster"))
-    if model.is_empty():
-        return model
+    scored = issued.join(actual, on=["series_id", "valid_time"]).with_columns(pl.lit(MODEL).alias("forecaster"))
+    if scored.is_empty():
+        return scored
     by = ["series_id", "issue_time", "layer", "lead_bucket", "model_version"]
-    store.save_scores(scorecard(model, by=by))
-    points = model.drop("layer", "model_version", "degraded_because")
+    store.save_scores(scorecard(scored, by=by))
+    points = scored.filter(layer=Layer.MODEL.value).drop("layer", "model_version", "degraded_because")
     naive = _naive_points(readings, processed, issued=issued).drop("actual_mw")
     paired = naive.join(points.select(*KEYS, "actual_mw"), on=KEYS).select(points.columns)
     return pl.concat([points, paired])

@@ -14,6 +14,7 @@ from gridcast.workflows.clean_history import CleanHistory
 from gridcast.workflows.known import DAYS_KNOWN
 from gridcast.workflows.live_forecasts import LiveForecasts, Span, Version
 from gridcast.workflows.live_scores import FURTHEST, scores_due
+from gridcast.workflows.operators import with_operators
 from gridcast.workflows.placed_log import PlacedLog
 from gridcast.workflows.processed import Processed
 from gridcast.workflows.rules import CleaningRules
@@ -99,7 +100,7 @@ class AtHand:
             log_offset=job.log_offset,
             issue_time=job.issue_time,
             readings=changes,
-            forecasts=made.forecasts,
+            forecasts=with_operators(self.store, made.forecasts),
             counts=made.counts,
             scores=self._scores(job, made.clean, changes=changes),
         )

@@ -1,7 +1,7 @@
 """What the newest forecast would be under other circumstances. Nothing is written."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from typing import Final
 
@@ -11,7 +11,7 @@ import polars as pl
 
 from gridcast.domain.errors import UsageError
 from gridcast.domain.quantiles import QUANTILE_COLUMNS
-from gridcast.domain.tables import CLEAN_READINGS, SPECIAL_DAYS, UTC_TIME, DayKind, earliest
+from gridcast.domain.tables import CLEAN_READINGS, SPECIAL_DAYS, UTC_TIME, WEATHER, DayKind, earliest
 from gridcast.features.windows import DAYS_OF_HISTORY, LONGEST_HORIZON
 from gridcast.models.tensorflow.serving import Forecaster
 from gridcast.store.store import Store
@@ -82,30 +82,41 @@ def known_to_store(store: Store, processed: Processed, *, issue_time: datetime) 
     return Known(pl.concat([batch, live]), weather, processed.holidays(), processed.hierarchy)
 
 
-_NO_WEATHER: Final = "no temperatures are known for the time ahead; expected weather in the installation to change it."
+_NO_WEATHER: Final = (
+    "no temperatures are known for the time ahead, so none can be shifted; expected weather forecasts in the "
+    "installation, or temperatures for it."
+)
 
 
 def _imagined(known: Known, circumstances: Circumstances, *, series_id: str, issue_time: datetime) -> Known:
+    weather = _imagined_weather(known.weather, circumstances, issue_time=issue_time)
+    if (event := circumstances.event) is None:
+        return replace(known, weather=weather)
+    days = pl.date_range(event.start, event.end, eager=True).alias("date").to_frame()
+    planned = days.with_columns(name=pl.lit(event.name), kind=pl.lit(DayKind.EVENT.value), series_id=pl.lit(series_id))
+    return replace(known, weather=weather, holidays=pl.concat([known.holidays, planned.select(SPECIAL_DAYS.names())]))
+
+
+def _imagined_weather(weather: pl.DataFrame, circumstances: Circumstances, *, issue_time: datetime) -> pl.DataFrame:
+    """The temperatures of every station, from the issue time on replaced and shifted."""
+    if not circumstances.needs_weather:
+        return weather
+    given = pl.DataFrame(
+        list(circumstances.temperatures), schema={"valid_time": UTC_TIME, "given_c": pl.Float64}, orient="row"
+    ).unique("valid_time", keep="last")
+    everywhere = weather.select("station_id").unique(maintain_order=True).join(given, how="cross")
+    unknown = everywhere.join(weather, on=["station_id", "valid_time"], how="anti")
+    added = unknown.with_columns(available_at=pl.lit(issue_time, UTC_TIME))
+    expected = pl.concat(
+        [weather.join(given, on="valid_time", how="left", maintain_order="left"), added], how="diagonal"
+    )
     is_ahead = pl.col("valid_time") >= issue_time
-    weather, holidays = known.weather, known.holidays
-    if circumstances.needs_weather:
-        if weather.filter(is_ahead).is_empty():
-            raise UsageError(_NO_WEATHER)
-        given = pl.DataFrame(
-            list(circumstances.temperatures), schema={"valid_time": UTC_TIME, "given_c": pl.Float64}, orient="row"
-        ).unique("valid_time", keep="last")
-        expected = pl.coalesce("given_c", "temperature_c") + circumstances.temperature_shift_c
-        joined = weather.join(given, on="valid_time", how="left", maintain_order="left")
-        weather = joined.with_columns(temperature_c=pl.when(is_ahead).then(expected).otherwise("temperature_c")).drop(
-            "given_c"
-        )
-    if (event := circumstances.event) is not None:
-        days = pl.date_range(event.start, event.end, eager=True).alias("date").to_frame()
-        planned = days.with_columns(
-            name=pl.lit(event.name), kind=pl.lit(DayKind.EVENT.value), series_id=pl.lit(series_id)
-        )
-        holidays = pl.concat([holidays, planned.select(SPECIAL_DAYS.names())])
-    return Known(known.readings, weather, holidays, known.hierarchy)
+    if expected.filter(is_ahead).is_empty():
+        raise UsageError(_NO_WEATHER)
+    imagined = pl.coalesce("given_c", "temperature_c") + circumstances.temperature_shift_c
+    return expected.with_columns(temperature_c=pl.when(is_ahead).then(imagined).otherwise("temperature_c")).select(
+        WEATHER.names()
+    )
 
 
 def _quantiles(

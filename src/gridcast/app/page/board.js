@@ -182,8 +182,9 @@ function clearSeries() {
 
 async function heard(name, data) {
   if (name !== "forecast" || !board.chosen) return;
+  const isNew = board.picture?.isIssued && Date.parse(data.issue_time) > board.picture.until;
   await attempt(refresh);
-  announce(`New forecast of ${board.chosen.series_id}, issued ${datedText(Date.parse(data.issue_time), board.chosen.time_zone)}.`);
+  if (isNew) announce(`New forecast of ${board.chosen.series_id}, issued ${datedText(Date.parse(data.issue_time), board.chosen.time_zone)}.`);
 }
 
 // Whatever goes wrong is said once, above the tiles, until the next success.

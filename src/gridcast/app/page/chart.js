@@ -74,7 +74,7 @@ export class FanChart {
   }
 
   #start() {
-    const first = this.#picture.rows.findIndex((row) => row.time >= this.#picture.issueTime);
+    const first = this.#picture.rows.findIndex((row) => row.time >= this.#picture.until);
     return first < 0 ? this.#picture.rows.length - 1 : first;
   }
 
@@ -150,11 +150,11 @@ function axes({ timeZone }, { x, y, start, end, low, high, left, right, top, bot
 }
 
 function marks(picture, scale) {
-  const { rows, issueTime, isIssued, limit, now } = picture;
+  const { rows, until, isIssued, limit, now } = picture;
   const { x, y, left, right, top, bottom, high, start, end } = scale;
   const forecast = rows.filter(hasForecast);
-  const known = rows.filter((row) => row.time < issueTime);
-  const later = rows.filter((row) => row.time >= issueTime && row.measured !== null);
+  const known = rows.filter((row) => row.time < until);
+  const later = rows.filter((row) => row.time >= until && row.measured !== null);
   const dot = (kind, row, value, r) => svg("circle", { class: kind, cx: x(row.time), cy: y(value), r });
   const line = (kind, some, value) => svg("path", { class: `line ${kind}`, d: linePath(some, value, picture, scale) });
   const isLimitShown = limit !== null && limit <= high;
@@ -163,8 +163,8 @@ function marks(picture, scale) {
     svg("path", { class: "band-80", d: bandPath(forecast, "p10", "p90", scale) }),
     ...(isLimitShown ? [svg("line", { class: "line limit", x1: left, x2: right, y1: y(limit), y2: y(limit) }),
       svg("text", { class: "limit-name", x: left + 4, y: y(limit) - 5 }, `limit ${megawatts(limit)}`)] : []),
-    ...(isIssued ? momentMarks({ time: issueTime, name: "issued", kind: "moment", nameKind: "moment-name" }, scale) : []),
-    ...(now > start && now < end && Math.abs(now - issueTime) > (end - start) / 100
+    ...(isIssued ? momentMarks({ time: until, name: "issued", kind: "moment", nameKind: "moment-name" }, scale) : []),
+    ...(now > start && now < end && Math.abs(now - until) > (end - start) / 100
       ? momentMarks({ time: now, name: "now", kind: "moment now", nameKind: "now-name" }, scale) : []),
     line("model-only", rows, (row) => row.modelP50),
     line("measured", known, (row) => row.measured),

@@ -2,6 +2,7 @@
 
 import { byId, element } from "./dom.js";
 
+const LEVELS = ["system", "zone", "substation", "feeder", "meter"];
 const MOST_SHOWN = 300;
 const IS_NARROW = matchMedia("(max-width: 860px)");
 
@@ -53,7 +54,7 @@ export class SeriesPicker {
     const typed = this.#search.value.trim().toLowerCase();
     const wanted = typed === (this.#chosen ?? "").toLowerCase() ? "" : typed;
     const fitting = this.#series.filter((each) => each.series_id.toLowerCase().includes(wanted));
-    const levels = [...new Set(fitting.map((each) => each.level))];
+    const levels = LEVELS.filter((level) => fitting.some((each) => each.level === level));
     let left = MOST_SHOWN;
     this.#list.replaceChildren(...levels.flatMap((level, at) => {
       const some = fitting.filter((each) => each.level === level).slice(0, Math.max(0, left));

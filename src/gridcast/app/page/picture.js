@@ -7,7 +7,7 @@ export const QUANTILES = ["p05", "p10", "p25", "p50", "p75", "p90", "p95"];
 const DOUBTFUL = new Set(["estimated", "edited"]);
 
 // `until`: when the forecast was issued; where none was, of the newest reading.
-export function pictureOf({ until: issueTime, isIssued, points, modelPoints, readings, limit, timeZone, now }) {
+export function pictureOf({ until, isIssued, points, modelPoints, readings, limit, timeZone, now }) {
   const rows = new Map();
   const rowAt = (text) => {
     const time = Date.parse(text);
@@ -20,7 +20,7 @@ export function pictureOf({ until: issueTime, isIssued, points, modelPoints, rea
     row.isDoubtful = DOUBTFUL.has(each.quality);
   }
   for (const each of points) {
-    if (Date.parse(each.valid_time) >= issueTime + SPAN) continue;
+    if (Date.parse(each.valid_time) >= until + SPAN) continue;
     const row = rowAt(each.valid_time);
     for (const quantile of QUANTILES) row[quantile] = each[quantile];
     row.isOperators = each.layer === "operator";
@@ -31,7 +31,7 @@ export function pictureOf({ until: issueTime, isIssued, points, modelPoints, rea
     if (row?.isOperators) row.modelP50 = each.p50;
   }
   const sorted = [...rows.values()].sort((a, b) => a.time - b.time);
-  return { issueTime, isIssued, timeZone, now, limit, rows: sorted, interval: intervalOf(sorted) };
+  return { until, isIssued, timeZone, now, limit, rows: sorted, interval: intervalOf(sorted) };
 }
 
 // The same picture with the median that other temperatures would give; null takes it away.

@@ -5,6 +5,8 @@ import { element, svg, table } from "./dom.js";
 import { megawatts } from "./numbers.js";
 import { hasForecast } from "./picture.js";
 
+const WIDE = new Set(["Interval from", "Degraded"]);
+
 const bandText = (row, low, high) => (hasForecast(row) ? `${megawatts(row[low])} – ${megawatts(row[high])}` : "–");
 
 export function valueText(row, { timeZone }) {
@@ -29,13 +31,13 @@ export function showReadout(place, row, picture) {
     ...(row.whatIf === null ? [] : [["What if", megawatts(row.whatIf)]]),
     ...(row.degradedBecause ? [["Degraded", row.degradedBecause]] : []),
   ];
-  return place.replaceChildren(...items.map(([name, value]) => element("div", {}, element("dt", {}, name), element("dd", {}, value))));
+  return place.replaceChildren(...items.map(([name, value]) => element("div", { class: WIDE.has(name) ? "wide" : "" }, element("dt", {}, name), element("dd", {}, value))));
 }
 
-export function chartTable({ rows, timeZone, issueTime }, name) {
+export function chartTable({ rows, timeZone, until, isIssued }, name) {
   const quantile = (key) => (row) => (hasForecast(row) ? megawatts(row[key]) : "–");
   return table(rows, {
-    caption: `${name}: loads in MW, forecast issued ${datedText(issueTime, timeZone)}`,
+    caption: `${name}: loads in MW${isIssued ? `, forecast issued ${datedText(until, timeZone)}` : ""}`,
     columns: [
       { heading: "Interval from", cell: (row) => datedText(row.time, timeZone) },
       { heading: "Measured", cell: (row) => `${megawatts(row.measured)}${row.isDoubtful ? " (estimated)" : ""}` },

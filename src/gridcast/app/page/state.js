@@ -69,7 +69,7 @@ export function showAccuracy(items) {
 function aged(moment, { seconds, since, timeZone, none }) {
   if (!moment) return [element("p", { class: "value" }, none)];
   const age = ageText(seconds * 1000 + since);
-  return [element("p", { class: "value" }, age, element("span", { class: "visually-hidden" }, " old")),
+  return [element("p", { class: "value" }, `${age} ago`),
     element("p", { class: "note" }, datedText(Date.parse(moment), timeZone))];
 }
 

@@ -12,7 +12,7 @@ from gridcast.domain.dimensions import Dimension
 from gridcast.domain.errors import GridcastError
 from gridcast.domain.quantiles import QUANTILE_COLUMNS
 from gridcast.domain.series import Hierarchy, Level
-from gridcast.domain.tables import earliest, latest
+from gridcast.domain.tables import Layer, earliest, latest
 from gridcast.evaluation.calibration import calibration
 from gridcast.evaluation.scorecard import broken_down, scorecard
 from gridcast.models.tensorflow.serving import Forecaster
@@ -104,7 +104,9 @@ def _fan(store: Store, processed: Processed) -> pl.DataFrame:
     newest = store.newest_issue_time()
     if newest is None:
         return pl.DataFrame()
-    recent = store.forecasts(start=newest - timedelta(days=8), end=newest + timedelta(microseconds=1))
+    recent = store.forecasts(start=newest - timedelta(days=8), end=newest + timedelta(microseconds=1)).filter(
+        layer=Layer.MODEL.value
+    )
     ends = recent.group_by("issue_time").agg(pl.col("valid_time").max())
     passed = ends.filter(pl.col("valid_time") < processed.observed_until)
     chosen = (passed if passed.height else ends)["issue_time"].max()

@@ -32,6 +32,7 @@ from gridcast.workflows.bucket import Bucket, Worked, shared_out
 from gridcast.workflows.known import Known
 from gridcast.workflows.live_forecasts import Version
 from gridcast.workflows.live_job import LiveJob
+from gridcast.workflows.operators import with_operators
 from gridcast.workflows.whole_system import WholeSystem
 
 READINGS: Final = "readings"
@@ -216,8 +217,10 @@ class _Write(beam.DoFn):  # type: ignore[misc]
         reraise=True,
     )
     def process(self, rows: pl.DataFrame) -> None:
-        save = self._store.save_clean if self._kind == READINGS else self._store.save_forecasts
-        save(rows)
+        if self._kind == READINGS:
+            self._store.save_clean(rows)
+        else:
+            self._store.save_forecasts(with_operators(self._store, rows))
 
     def teardown(self) -> None:
         self._store.close()

@@ -1,5 +1,5 @@
 CREATE TABLE reading_log (
-  log_offset SERIAL NOT NULL,
+  log_offset BIGSERIAL NOT NULL,
   series_id TEXT NOT NULL,
   valid_time BIGINT NOT NULL,
   load_mw DOUBLE PRECISION,
@@ -55,7 +55,7 @@ CREATE TABLE scores (
 );
 
 CREATE TABLE events (
-  event_id SERIAL NOT NULL,
+  event_id BIGSERIAL NOT NULL,
   at BIGINT NOT NULL,
   kind TEXT NOT NULL,
   message TEXT NOT NULL,
