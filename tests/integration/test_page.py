@@ -175,11 +175,12 @@ def test_a_series_is_found_by_typing_and_its_address_can_be_kept(window: Watched
     assert [each.get_attribute("aria-labelledby") for each in groups.all()] == ["level-0", "level-1"]
     assert page.locator(".group-name").all_inner_texts() == ["system", "zone"]
     search.fill("ZONE_S")
-    assert page.get_by_role("option").all_inner_texts() == ["zone_s"]
+    options = page.get_by_role("listbox").get_by_role("option")
+    assert options.all_inner_texts() == ["zone_s"]
     expect(page.locator("#series-count")).to_have_text("1 of 3 series")
     search.press("Enter")
     expect(page.get_by_role("heading", level=1)).to_have_text("zone_s")
-    expect(page.get_by_role("option", selected=True)).to_have_text("zone_s")
+    expect(page.get_by_role("listbox").get_by_role("option", selected=True)).to_have_text("zone_s")
     assert page.url.endswith("#series=zone_s")
     page.go_back()
     expect(page.get_by_role("heading", level=1)).to_have_text("system")
@@ -198,11 +199,11 @@ def test_everything_can_be_done_by_keyboard_alone(window: Watched, served: Board
     expect(page.get_by_role("heading", level=1)).to_have_text("zone_n")
     expect(page.locator("#chart svg")).to_be_visible()
     seen = []
-    for _ in range(12):
+    for _ in range(4):
         page.keyboard.press("Tab")
         seen.append(page.evaluate("document.activeElement.id || document.activeElement.textContent.trim()"))
         assert page.evaluate("getComputedStyle(document.activeElement).outlineStyle") != "none", seen[-1]
-    assert seen[:4] == ["chart", "Chart as a table", "shift", "New override"]
+    assert seen == ["chart", "Chart as a table", "shift", "New override"]
     chart = page.get_by_role("slider", name="Load and forecast over time")
     chart.focus()
     with client(served) as api:

@@ -149,8 +149,15 @@ def test_accuracy_and_quality_are_summed_over_a_time(here: Served) -> None:
     assert rows.height == 12
     assert accuracy == [
         {
-            "series_id": "system", "layer": "model", "lead_bucket": "0–6 h", "n": 8, "mae_mw": 2.0, "bias_mw": 0.0,
-            "pinball_mw": 0.5, "coverage_80": 0.75, "coverage_90": 1.0,
+            "series_id": "system",
+            "layer": "model",
+            "lead_bucket": "0–6 h",
+            "n": 8,
+            "mae_mw": 2.0,
+            "bias_mw": 0.0,
+            "pinball_mw": 0.5,
+            "coverage_80": 0.75,
+            "coverage_90": 1.0,
         }
     ]
     assert quality == [{"series_id": "system", "quality": "good", "n": 240, "share": 1.0}]
@@ -203,8 +210,12 @@ def test_an_override_is_scored_once_its_actuals_are_in(here: Served) -> None:
 
 def test_overrides_that_make_no_sense_are_refused(here: Served) -> None:
     good = {
-        "series_id": "system", "start": text(here.newest), "end": text(here.newest + HOUR), "operation": "scale",
-        "value": 1.1, "reason": "hotter",
+        "series_id": "system",
+        "start": text(here.newest),
+        "end": text(here.newest + HOUR),
+        "operation": "scale",
+        "value": 1.1,
+        "reason": "hotter",
     }
     wrong = (
         {"value": 0},

@@ -10,7 +10,7 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -33,6 +33,7 @@ class Server:
     folder: Path
     port: int
     owner: Mapping[str, Any]
+    settings: Sequence[str] = _FAST
     process: subprocess.Popen[bytes] | None = None
     names: Iterator[int] = field(default_factory=itertools.count)
 
@@ -59,7 +60,7 @@ class Server:
 
     def start(self) -> None:
         """Run until it answers."""
-        settings = [each for setting in _FAST for each in ("-c", setting)]
+        settings = [each for setting in self.settings for each in ("-c", setting)]
         command = [self._program("postgres"), "-D", self.data, "-h", "127.0.0.1", "-p", str(self.port), "-k", ""]
         with (self.folder / "server.log").open("ab") as log:
             self.process = subprocess.Popen([*command, *settings], stdout=log, stderr=log, **self.owner)
@@ -78,6 +79,12 @@ class Server:
         """End it, whoever is connected."""
         if self.process is not None:
             self.process.send_signal(signal.SIGINT)
+            self.process.wait(timeout=120)
+
+    def kill(self) -> None:
+        """End it at once, as a crash does: it recovers when it starts again."""
+        if self.process is not None:
+            self.process.send_signal(signal.SIGQUIT)
             self.process.wait(timeout=30)
 
     @property
@@ -100,7 +107,7 @@ _PLAIN = ("--encoding=UTF8", "--locale=C")
 
 
 @contextlib.contextmanager
-def running_postgres() -> Iterator[Server]:
+def running_postgres(*, settings: Sequence[str] = _FAST) -> Iterator[Server]:
     """A server with no databases of anyone, stopped and removed afterwards. Without its programs: a reason to skip."""
     owner = _owner()
     programs = next((each for each in _folders_of_programs() if _runs(each, owner)), None)
@@ -110,7 +117,7 @@ def running_postgres() -> Iterator[Server]:
     try:
         if owner:
             shutil.chown(folder, owner["user"], owner["group"])
-        server = Server(programs, folder, free_ports(1)[0], {**owner, "cwd": folder})
+        server = Server(programs, folder, free_ports(1)[0], {**owner, "cwd": folder}, settings)
         server.format()
         try:
             server.start()

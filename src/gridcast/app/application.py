@@ -48,6 +48,7 @@ _ROUTERS = (
 _PROBLEMS = {
     code: {"model": Problem, "description": text, "content": {"application/problem+json": {}}}
     for code, text in {
+        400: "The request cannot be read.",
         401: "Nobody known asks.",
         403: "The caller's role is not enough.",
         404: "What is named is not there.",

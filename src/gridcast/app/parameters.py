@@ -1,10 +1,11 @@
 """What requests may ask for, checked where it enters."""
 
-from datetime import UTC, datetime, timedelta
+import re
+from datetime import UTC, date, datetime, timedelta
 from typing import Annotated, Final, Generic, TypeVar
 
 from fastapi import Path, Query
-from pydantic import AfterValidator, AwareDatetime, BaseModel, Field
+from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, Field
 
 from gridcast.app.errors import BadRequestError
 from gridcast.domain.lead_time import LEAD_BUCKETS
@@ -13,8 +14,16 @@ _FIRST: Final = datetime(1900, 1, 1, tzinfo=UTC)
 _LAST: Final = datetime(2200, 1, 1, tzinfo=UTC)
 _LONGEST_LEAD: Final = LEAD_BUCKETS[-1].end
 _MOST_TEXT: Final = 200
+_NUMBER: Final = re.compile(r"\s*[+-]?[\d_.]+([eE][+-]?\d+)?\s*")
 
 Item = TypeVar("Item")
+
+
+def _written_out(value: object) -> object:
+    """Numbers, which pydantic would take for seconds or days, are no times."""
+    if isinstance(value, int | float) or (isinstance(value, str) and _NUMBER.fullmatch(value)):
+        raise ValueError("expected text in ISO 8601")
+    return value
 
 
 def _bounded(moment: datetime) -> datetime:
@@ -33,10 +42,12 @@ def _lead(length: timedelta) -> timedelta:
     return length
 
 
-Moment = Annotated[AwareDatetime, AfterValidator(_bounded)]
+Moment = Annotated[AwareDatetime, BeforeValidator(_written_out), AfterValidator(_bounded)]
 """A time with its UTC offset, as UTC."""
-Lead = Annotated[timedelta, AfterValidator(_lead)]
+Lead = Annotated[timedelta, BeforeValidator(_written_out), AfterValidator(_lead)]
 """A lead time, ISO 8601 such as PT24H."""
+Day = Annotated[date, BeforeValidator(_written_out)]
+"""A local day."""
 SeriesId = Annotated[str, Path(min_length=1, max_length=_MOST_TEXT, description="The series.")]
 Limit = Annotated[int, Query(ge=1, le=1000, description="Items of one page.")]
 Cursor = Annotated[int | None, Query(ge=0, le=2**53, description="The `next` of the page before.")]

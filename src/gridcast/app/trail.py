@@ -5,7 +5,7 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Final
+from typing import Final, NamedTuple
 
 from starlette.types import Scope
 
@@ -18,19 +18,29 @@ from gridcast.store.store import Store
 
 NOBODY: Final = "nobody"
 _MOST_ROWS_A_MINUTE: Final = 60
-_MOST_ADDRESSES: Final = 1000
-_OTHERS: Final = "other addresses"
+_MOST_CALLERS: Final = 1000
 _LOG = logging.getLogger(__name__)
 
 
+class _Caller(NamedTuple):
+    """Whose refusals are counted together."""
+
+    address: str
+    actor: str
+    role: str
+    status: int
+
+
 @dataclass(slots=True)
-class _Refused:
-    """Further refusals of one address in a minute."""
+class _Again:
+    """Further refusals of one caller in a minute."""
 
     count: int
     first_at: datetime
     last_at: datetime
-    status: int
+
+
+_OTHERS: Final = _Caller("other addresses", NOBODY, "none", 0)
 
 
 class Trail:
@@ -44,8 +54,8 @@ class Trail:
         self._store = store
         self._clock = clock
         self._minute = clock().replace(second=0, microsecond=0)
-        self._seen: set[tuple[str, str, int]] = set()
-        self._more: dict[str, _Refused] = {}
+        self._seen: set[_Caller] = set()
+        self._again: dict[_Caller, _Again] = {}
 
     async def answered(self, scope: Scope, rule: Rule, principal: Principal, *, status: int, address: str) -> None:
         """Write down that a change was asked for and what was answered.
@@ -53,8 +63,10 @@ class Trail:
         Raises:
             StoreError: it cannot be written; the caller must not be told that all is well.
         """
+        now = self._clock()
+        await self._write(self._ended(now))
         entry = audit.Entry(
-            at=self._clock(),
+            at=now,
             actor=principal.name,
             role=principal.role,
             action=f"{rule.method} {rule.template}",
@@ -69,51 +81,52 @@ class Trail:
             return
         now = self._clock()
         entries = self._ended(now)
-        actor = NOBODY if principal is None else principal.name
-        caller = (address, actor, refusal.status_code)
+        actor, role = (NOBODY, "none") if principal is None else (principal.name, str(principal.role))
+        caller = _Caller(address, actor, role, refusal.status_code)
         if caller not in self._seen and len(self._seen) < _MOST_ROWS_A_MINUTE:
             self._seen.add(caller)
             entries.append(
                 audit.Entry(
                     at=now,
                     actor=actor,
-                    role="none" if principal is None else principal.role,
-                    action=f"refused {scope['method'][:20]}",
+                    role=role,
+                    action=f"refused {scope['method']}",
                     target=scope["path"],
                     detail={"status": refusal.status_code, "why": refusal.detail, "address": address},
                 )
             )
         else:
-            self._count(address, now, refusal.status_code)
+            self._count(caller, now)
         await self._write(entries)
 
     async def flush(self) -> None:
         """Write down what was only counted so far; to be called now and then, and at the end."""
         await self._write(self._ended(None))
 
-    def _count(self, address: str, now: datetime, status: int) -> None:
-        name = address if address in self._more or len(self._more) < _MOST_ADDRESSES else _OTHERS
-        counted = self._more.setdefault(name, _Refused(0, now, now, status))
+    def _count(self, caller: _Caller, now: datetime) -> None:
+        if caller not in self._again and len(self._again) >= _MOST_CALLERS:
+            caller = _OTHERS
+        counted = self._again.setdefault(caller, _Again(0, now, now))
         counted.count += 1
-        counted.last_at, counted.status = now, status
+        counted.last_at = now
 
     def _ended(self, now: datetime | None) -> list[audit.Entry]:
         """The counts of a minute that is over; None: of the running one as well."""
         minute = None if now is None else now.replace(second=0, microsecond=0)
         if minute == self._minute:
             return []
-        many = sorted(self._more.items(), key=lambda item: -item[1].count)
-        self._more, self._seen, self._minute = {}, set(), minute or self._minute
+        again = _shortened(self._again)
+        self._again, self._seen, self._minute = {}, set(), minute or self._minute
         return [
             audit.Entry(
                 at=each.last_at,
-                actor=NOBODY,
-                role="none",
+                actor=caller.actor,
+                role=caller.role,
                 action="refused again",
-                target=address,
-                detail={"count": each.count, "since": each.first_at.isoformat(), "status": each.status},
+                target=caller.address,
+                detail={"count": each.count, "since": each.first_at.isoformat(), "status": caller.status},
             )
-            for address, each in _shortened(many)
+            for caller, each in again.items()
         ]
 
     async def _write(self, entries: list[audit.Entry]) -> None:
@@ -124,21 +137,13 @@ class Trail:
             _LOG.error("refusals are not in the audit log: %s", error)
 
 
-def _shortened(many: list[tuple[str, _Refused]]) -> list[tuple[str, _Refused]]:
-    """The most frequent, and the others as one."""
-    kept, rest = many[: _MOST_ROWS_A_MINUTE - 1], many[_MOST_ROWS_A_MINUTE - 1 :]
-    if not rest:
-        return kept
-    counts = [each for _, each in rest]
-    return [
-        *kept,
-        (
-            _OTHERS,
-            _Refused(
-                sum(each.count for each in counts),
-                min(each.first_at for each in counts),
-                max(each.last_at for each in counts),
-                counts[0].status,
-            ),
-        ),
-    ]
+def _shortened(again: dict[_Caller, _Again]) -> dict[_Caller, _Again]:
+    """The most frequent callers, and all the others as one."""
+    if len(again) <= _MOST_ROWS_A_MINUTE:
+        return again
+    by_count = sorted(again.items(), key=lambda item: (item[0] != _OTHERS, item[1].count))
+    rest = [each for _, each in by_count[: -_MOST_ROWS_A_MINUTE + 1]]
+    others = _Again(
+        sum(each.count for each in rest), min(each.first_at for each in rest), max(each.last_at for each in rest)
+    )
+    return {**dict(by_count[-_MOST_ROWS_A_MINUTE + 1 :]), _OTHERS: others}

@@ -24,6 +24,7 @@ from gridcast.cli import (
     serve,
     simulate,
     sources,
+    store,
     tuning,
 )
 
@@ -82,5 +83,6 @@ for command in (
 ):
     app.command(context_settings=_OPEN if command in {data.prepare, live.stream} else None)(command)
 
+app.add_typer(store.store_app, name="store")
 app.add_typer(keys.key_app, name="key")
 app.add_typer(audit.audit_app, name="audit")

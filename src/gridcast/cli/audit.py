@@ -25,6 +25,8 @@ def show_log(
     Example:
       gridcast audit list --newest 20
     """
+    from rich.markup import escape
+
     from gridcast.cli.installation import Installation
     from gridcast.store import audit
 
@@ -34,7 +36,7 @@ def show_log(
     rows = [{name: getattr(each, name) for name in names} for each in found]
     show(
         {"rows": [{**row, "detail": each.detail, "hash": each.hash} for row, each in zip(rows, found, strict=True)]},
-        rows=rows,
+        rows=[{**row, "actor": escape(row["actor"]), "target": escape(row["target"])} for row in rows],
         last_line=f"{head.audit_id:,} rows in all.",
         output=output,
     )

@@ -61,7 +61,7 @@ def prune(
 ) -> None:
     """Remove what need not be kept, counted back from the newest row of each table.
 
-    X
+    What a reader of the log has not read, or 'gridcast prepare' has not taken into the raw folder, stays. Clean
     readings, scores, events, overrides and the audit log always stay. In PostgreSQL forecasts go by whole months of
     issue; a SQLite file is compacted afterwards, which needs as much free room as the file is large.
 

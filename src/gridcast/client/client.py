@@ -301,8 +301,8 @@ def _length(length: timedelta | None) -> str | None:
 
 
 def _name(text: str) -> str:
-    if not text:
-        raise UsageError("an empty name was given; expected that of a series, a table or an override.")
+    if not text or "/" in text or text in {".", ".."}:
+        raise UsageError(f"{text!r} has no address in the API; expected the name of a series, a table or an override.")
     return quote(text, safe="")
 
 

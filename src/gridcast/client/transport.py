@@ -11,13 +11,14 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 import httpx
-from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt, wait_exponential_jitter
+from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt, wait_exponential, wait_random
 
 from gridcast.client.credentials import KEY_VARIABLE
 from gridcast.client.errors import ApiError
 from gridcast.domain.errors import UsageError
 
 _LONGEST_WAIT: Final = 30.0
+_OWN_WAIT: Final = wait_exponential(multiplier=0.25, max=8) + wait_random(0, 0.25)
 _BUSY: Final = frozenset(
     {
         HTTPStatus.TOO_MANY_REQUESTS,
@@ -48,9 +49,10 @@ class Transport:
         self.url = _checked(url)
         self._secret = secret
         self._attempts = attempts
+        self._timeout_s = timeout / timedelta(seconds=1)
         headers = {"Accept": "application/json"} | ({} if secret is None else {"Authorization": f"Bearer {secret}"})
         self._http = httpx.Client(
-            headers=headers, timeout=timeout / timedelta(seconds=1), verify=_trust(verify), follow_redirects=False
+            headers=headers, timeout=self._timeout_s, verify=_trust(verify), follow_redirects=False
         )
 
     def close(self) -> None:
@@ -80,7 +82,7 @@ class Transport:
         Raises:
             ApiError: the service refused, or could not be reached.
         """
-        limits = httpx.Timeout(self._http.timeout, read=silence / timedelta(seconds=1))
+        limits = httpx.Timeout(self._timeout_s, read=silence / timedelta(seconds=1))
         url = f"{self.url}/v1/{path}"
         with (
             self._told(url),
@@ -135,7 +137,7 @@ class Transport:
 def _wait(state: RetryCallState) -> float:
     error = state.outcome.exception() if state.outcome else None
     asked = error.wait if isinstance(error, ApiError) else None
-    own = wait_exponential_jitter(initial=0.25, max=8, jitter=0.25)(state)
+    own = _OWN_WAIT(state)
     return min(_LONGEST_WAIT, own if asked is None else max(asked, own))
 
 

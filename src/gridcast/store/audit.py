@@ -188,8 +188,8 @@ def _read(detail: str) -> Mapping[str, Any]:
 
 
 def _plain(text: str, longest: int) -> str:
-    """A text that every database takes: no zero bytes, no halves of characters, not too long."""
-    return text.replace("\0", "\N{REPLACEMENT CHARACTER}").encode("utf-8", "replace").decode()[:longest]
+    """A text that every database takes and no terminal obeys: what cannot be printed is replaced, too much cut off."""
+    return "".join(each if each.isprintable() else "\N{REPLACEMENT CHARACTER}" for each in text[:longest])
 
 
 def _detail(detail: Mapping[str, Any]) -> str:

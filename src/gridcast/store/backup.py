@@ -61,7 +61,8 @@ def save(store: Store, folder: Path, *, tell: Tell) -> Manifest:
     beside = folder.with_name(f".{folder.name}.unfinished")
     try:
         shutil.rmtree(beside, ignore_errors=True)
-        beside.mkdir(parents=True)
+        beside.parent.mkdir(parents=True, exist_ok=True)
+        beside.mkdir(mode=0o700)
         manifest = _write(store, beside, tell=tell)
         if folder.exists():
             folder.rmdir()
@@ -127,7 +128,7 @@ def faults(folder: Path, manifest: Manifest, *, tell: Tell) -> list[str]:
     for name, saved in manifest.tables.items():
         path = folder / saved.file
         try:
-            if _sha256(path) != saved.sha256:
+            if sha256(path) != saved.sha256:
                 found.append(f"{saved.file} has changed since it was written")
                 continue
             rows = sum(part.height for part in _parts(path))
@@ -164,7 +165,7 @@ def _write_table(connection: sa.Connection, table: sa.Table, folder: Path, *, te
             rows += part.height
             tell(table.name, rows)
     _to_disk(path)
-    return Saved(file=path.name, rows=rows, sha256=_sha256(path))
+    return Saved(file=path.name, rows=rows, sha256=sha256(path))
 
 
 def _fill(connection: sa.Connection, table: sa.Table, path: Path, *, tell: Tell) -> None:
@@ -187,7 +188,8 @@ def _has_rows(connection: sa.Connection, table: sa.Table) -> bool:
     return connection.execute(sa.select(sa.literal(1)).select_from(table).limit(1)).first() is not None
 
 
-def _sha256(path: Path) -> str:
+def sha256(path: Path) -> str:
+    """Of the content of a file."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 

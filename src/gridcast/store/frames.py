@@ -15,7 +15,7 @@ _SQL_TO_POLARS: Mapping[type[sa.types.TypeEngine[Any]], pl.DataType] = {
     sa.BigInteger: pl.Int64(),
     sa.Integer: pl.Int64(),
 }
-_TIMES = (
+TIMES = (
     "valid_time", "issue_time", "available_at", "at", "committed_at", "received_at", "landed_at", "start", "end",
     "created_at", "expires_at", "withdrawn_at", "revoked_at", "known_from", "known_until",
 )  # fmt: skip
@@ -61,13 +61,13 @@ def _types(table: sa.Table, query: sa.Select[Any]) -> pl.Schema:
 
 def _timed(frame: pl.DataFrame) -> pl.DataFrame:
     return frame.with_columns(
-        pl.from_epoch(name, time_unit="us").cast(UTC_TIME) for name in _TIMES if name in frame.columns
+        pl.from_epoch(name, time_unit="us").cast(UTC_TIME) for name in TIMES if name in frame.columns
     )
 
 
 def _stored(column: sa.Column[Any]) -> pl.Expr:
     given = pl.col(column.name)
-    if column.name in _TIMES:
+    if column.name in TIMES:
         return given.cast(UTC_TIME).to_physical()
     kept = given.cast(_polars_type(column))
     return kept.fill_nan(None) if isinstance(column.type, sa.Double) else kept

@@ -1,6 +1,8 @@
 """Who gets through the gate to which route, by key, role, rate and table."""
 
 import asyncio
+import contextlib
+import sqlite3
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -135,6 +137,33 @@ def test_the_keys_are_read_again_when_they_are_no_longer_fresh(tmp_path: Path) -
     now += 0.2
     assert asyncio.run(ring.find(new.key)) is None
     store.close()
+
+
+def test_a_new_key_works_within_a_second_and_guesses_do_not_wear_out_the_database(tmp_path: Path) -> None:
+    now = 100.0
+    with contextlib.closing(Store.open(tmp_path / "gridcast.db")) as store:
+        ring = key_ring.KeyRing(store, clock=lambda: now)
+        assert asyncio.run(ring.find("gck_guess")) is None
+        new = keys.create(store, name="a", role=Role.VIEWER, by=BY, at=datetime.now(UTC))
+        now += key_ring.NEW_S - 0.1
+        assert asyncio.run(ring.find(new.key)) is None
+        now += 0.2
+        assert asyncio.run(ring.find(new.key)) == new.kept
+
+
+def test_while_the_database_does_not_answer_nobody_is_let_in_and_it_is_left_in_peace(tmp_path: Path) -> None:
+    with guarded(tmp_path) as service:
+        key = service.key()
+        assert service.ask("/v1/me", key=key).status_code == 200
+        with contextlib.closing(sqlite3.connect(tmp_path / "gridcast.db")) as database:
+            database.execute("ALTER TABLE api_keys RENAME TO gone")
+            service.authentication.keys.forget()
+            assert service.ask("/v1/me", key=key).status_code == 503
+            database.execute("ALTER TABLE gone RENAME TO api_keys")
+        assert service.ask("/v1/me", key=key).status_code == 503
+        assert service.ask("/v1/health").status_code == 200
+        asyncio.run(asyncio.sleep(1.0))
+        assert service.ask("/v1/me", key=key).status_code == 200
 
 
 def test_an_expired_key_lets_nobody_in(tmp_path: Path) -> None:

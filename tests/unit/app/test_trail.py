@@ -70,6 +70,24 @@ def test_an_attacker_writes_few_rows_and_none_of_his_attempts_is_lost(tmp_path: 
     assert sum(row.detail["count"] for row in again) + len(rows) - len(again) == 200
 
 
+def test_who_is_known_and_refused_again_and_again_is_named(tmp_path: Path) -> None:
+    with guarded(tmp_path) as service:
+        viewer = service.key(Role.VIEWER, name="eve")
+        for _ in range(5):
+            service.ask("/v1/readings", method="POST", key=viewer, content=b"")
+        asyncio.run(service.trail.flush())
+        rows = requests(service.store)
+    assert {row.actor for row in rows} == {"eve"}
+    assert sum(row.detail.get("count", 1) for row in rows) == 5
+
+
+def test_what_a_stranger_asks_for_cannot_give_orders_to_a_terminal(tmp_path: Path) -> None:
+    with guarded(tmp_path) as service:
+        service.ask("/v1/series/%1b%5d0;title%07%0d%0aforged")
+        (row,) = requests(service.store)
+    assert row.target == "/v1/series/\ufffd]0;title\ufffd\ufffd\ufffdforged"
+
+
 def test_attackers_with_many_addresses_do_not_fill_the_log_either(tmp_path: Path) -> None:
     now = datetime(2026, 1, 1, 12, 0, 30, tzinfo=UTC)
     with contextlib.closing(Store.open(tmp_path / "gridcast.db")) as store:

@@ -95,6 +95,16 @@ def test_the_audit_log_shows_who_made_which_key(terminal: Terminal) -> None:
     assert "key.create" not in terminal.type("audit", "list", "--newest", "1")
 
 
+@pytest.mark.parametrize("name", ["[bold]x[/bold]", "[/x]", "[link=https://evil.example]x[/link]", "x' OR 1=1; --"])
+def test_a_name_is_shown_as_it_is_and_means_nothing_to_the_terminal(name: str, terminal: Terminal) -> None:
+    assert name in terminal.type("key", "create", "--role", "viewer", "--name", name)
+    assert name in terminal.type("key", "list")
+
+
+def test_a_service_that_would_let_nobody_in_does_not_start(terminal: Terminal) -> None:
+    assert "gridcast key create --role admin" in terminal.type("serve", "--port", "0", code=2)
+
+
 def test_a_whole_log_is_verified_with_a_head_that_can_be_asked_for_later(terminal: Terminal) -> None:
     create(terminal)
     head = terminal.json("audit", "verify")["head"]

@@ -28,6 +28,7 @@ const overrides = new OverridePanel({ onChange: async (text) => { await refresh(
 byId("sign-in-form").addEventListener("submit", (event) => { event.preventDefault(); signIn(byId("key").value.trim()); });
 byId("sign-out").addEventListener("click", () => signOut(""));
 addEventListener("hashchange", () => board.me && choose(seriesInAddress()));
+byId("skip").addEventListener("click", (event) => { event.preventDefault(); byId("main").focus(); });
 setInterval(() => board.me && !document.hidden && attempt(refreshState), REFRESH_MS);
 setInterval(() => board.status && showFreshness(board.status, { timeZone: clockInUse(), since: performance.now() - board.statusAt }), TICK_MS);
 document.addEventListener("visibilitychange", () => board.me && !document.hidden && attempt(refresh));
@@ -49,9 +50,7 @@ async function start() {
     return signOut(error.message);
   }
   byId("sign-in").hidden = true;
-  byId("board").hidden = false;
-  byId("sign-out").hidden = false;
-  byId("who").hidden = false;
+  for (const id of ["board", "sign-out", "who", "skip"]) byId(id).hidden = false;
   byId("who").textContent = `${board.me.name} · ${board.me.role}`;
   for (const each of document.querySelectorAll(".operator-only")) each.hidden = !mayChange();
   await attempt(loadSeries);
@@ -63,7 +62,7 @@ function signOut(text) {
   forgetKey();
   board.feed?.close();
   Object.assign(board, { me: null, feed: null, picture: null, chosen: null, question: board.question + 1 });
-  for (const id of ["board", "sign-out", "who", "live"]) byId(id).hidden = true;
+  for (const id of ["board", "sign-out", "who", "live", "skip"]) byId(id).hidden = true;
   byId("sign-in").hidden = false;
   document.title = "gridcast";
   tellSignIn(text);

@@ -33,16 +33,17 @@ export function bar(share, { className }) {
     svg("rect", { class: `bar-fill ${className}`, width, height: 10 }));
 }
 
-// `columns`: heading, cell of a row, and whether it is text or the row's heading.
-export function table(rows, { caption, columns }) {
-  const head = columns.map((each) => element("th", { scope: "col", class: each.isText ? "text" : "" }, each.heading));
-  const body = rows.map((row) => element("tr", {}, ...columns.map((each, at) => at === 0
-    ? element("th", { scope: "row" }, each.cell(row))
-    : element("td", { class: each.isText ? "text" : "" }, each.cell(row)))));
-  return element("table", {},
+// `columns`: heading, cell of a row, and whether it is text; the first is the heading of its row. `isStacked`: on narrow
+// screens a row becomes a block; the roles tell that it is a table all the same.
+export function table(rows, { caption, columns, isStacked = false }) {
+  const head = columns.map((each) => element("th", { scope: "col", role: "columnheader", class: each.isText ? "text" : "" }, each.heading));
+  const body = rows.map((row) => element("tr", { role: "row" }, ...columns.map((each, at) => at === 0
+    ? element("th", { scope: "row", role: "rowheader" }, each.cell(row))
+    : element("td", { role: "cell", class: each.isText ? "text" : "", "data-heading": each.heading }, each.cell(row)))));
+  return element("table", { role: "table", class: isStacked ? "stacked" : "" },
     element("caption", {}, caption),
-    element("thead", {}, element("tr", {}, ...head)),
-    element("tbody", {}, ...body));
+    element("thead", { role: "rowgroup" }, element("tr", { role: "row" }, ...head)),
+    element("tbody", { role: "rowgroup" }, ...body));
 }
 
 export const empty = (text) => element("p", { class: "empty" }, text);

@@ -44,14 +44,15 @@ export class OverridePanel {
     const time = (text) => momentText(Date.parse(text), timeZone);
     byId("overrides").replaceChildren(items.length === 0 ? empty("None: the forecast is the model's own.")
       : element("div", { class: "scroll" }, table(items, {
-        caption: `Of ${seriesId}`,
+        caption: `Overrides of ${seriesId}`,
+        isStacked: true,
         columns: [
           { heading: "From", cell: (each) => time(each.start) },
-          { heading: "Until", cell: (each) => time(each.end) },
+          { heading: "Until", cell: (each) => time(each.end), isText: true },
           { heading: "What", cell: (each) => DONE[each.operation](each.value), isText: true },
           { heading: "Reason", cell: (each) => each.reason, isText: true },
           { heading: "By", cell: (each) => each.author, isText: true },
-          { heading: "Expires", cell: (each) => (each.expires_at ? datedText(Date.parse(each.expires_at), timeZone) : "–") },
+          { heading: "Expires", cell: (each) => (each.expires_at ? datedText(Date.parse(each.expires_at), timeZone) : "–"), isText: true },
           ...(this.#mayChange ? [{ heading: "Take back", cell: (each) => this.#withdrawal(each) }] : []),
         ],
       })));

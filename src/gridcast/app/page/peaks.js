@@ -12,9 +12,9 @@ export function showPeaks(days) {
     columns: [
       { heading: "Day", cell: (day) => dayText(day.date) },
       { heading: "Peak", cell: (day) => megawatts(day.peak_p50) },
-      { heading: "80 % band", cell: (day) => `${megawatts(day.peak_p10)} – ${megawatts(day.peak_p90)}` },
       { heading: "Hour", cell: (day) => `${String(day.peak_hour).padStart(2, "0")}:00` },
       { heading: "Above limit", cell: chance },
+      { heading: "80 % band", cell: (day) => `${megawatts(day.peak_p10)} – ${megawatts(day.peak_p90)}` },
     ],
   })));
 }

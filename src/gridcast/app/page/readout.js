@@ -7,7 +7,8 @@ import { hasForecast } from "./picture.js";
 
 const WIDE = new Set(["Interval from", "Degraded"]);
 
-const bandText = (row, low, high) => (hasForecast(row) ? `${megawatts(row[low])} – ${megawatts(row[high])}` : "–");
+const withUnit = (value) => (value === null ? "–" : `${megawatts(value)} MW`);
+const bandText = (row, low, high) => (hasForecast(row) ? `${megawatts(row[low])} – ${megawatts(row[high])} MW` : "–");
 
 export function valueText(row, { timeZone }) {
   const parts = [
@@ -23,12 +24,12 @@ export function showReadout(place, row, picture) {
   if (row === null) return place.replaceChildren();
   const items = [
     ["Interval from", momentText(row.time, picture.timeZone)],
-    ["Measured", row.measured === null ? "–" : `${megawatts(row.measured)}${row.isDoubtful ? " estimated" : ""}`],
-    [row.isOperators ? "Operator's value" : "Forecast (median)", megawatts(row.p50)],
+    ["Measured", `${withUnit(row.measured)}${row.isDoubtful ? " estimated" : ""}`],
+    [row.isOperators ? "Operator's value" : "Forecast (median)", withUnit(row.p50)],
     ["80 % band", bandText(row, "p10", "p90")],
     ["90 % band", bandText(row, "p05", "p95")],
-    ...(row.modelP50 === null ? [] : [["Model alone", megawatts(row.modelP50)]]),
-    ...(row.whatIf === null ? [] : [["What if", megawatts(row.whatIf)]]),
+    ...(row.modelP50 === null ? [] : [["Model alone", withUnit(row.modelP50)]]),
+    ...(row.whatIf === null ? [] : [["What if", withUnit(row.whatIf)]]),
     ...(row.degradedBecause ? [["Degraded", row.degradedBecause]] : []),
   ];
   return place.replaceChildren(...items.map(([name, value]) => element("div", { class: WIDE.has(name) ? "wide" : "" }, element("dt", {}, name), element("dd", {}, value))));

@@ -46,7 +46,14 @@ class NewOverride(BaseModel):
     end: Moment
     operation: Operation
     value: Annotated[
-        float, Field(allow_inf_nan=False, ge=-_LARGEST, le=_LARGEST, description="MW; of `scale` a factor above 0.")
+        float,
+        Field(
+            strict=True,
+            allow_inf_nan=False,
+            ge=-_LARGEST,
+            le=_LARGEST,
+            description="MW; of `scale` a factor above 0.",
+        ),
     ]
     reason: Annotated[str, Field(min_length=3, max_length=1000)]
     expires_at: Annotated[

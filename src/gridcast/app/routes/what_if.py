@@ -1,6 +1,6 @@
 """What if it were hotter, or something happened? Forecasts under other circumstances, which nobody keeps."""
 
-from datetime import date, timedelta
+from datetime import timedelta
 from typing import Annotated, Final
 
 import polars as pl
@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from gridcast.app.answers import json_bytes, rows_of
 from gridcast.app.documents import WhatIf
 from gridcast.app.errors import NotFoundError
-from gridcast.app.parameters import Moment, Text
+from gridcast.app.parameters import Day, Moment, Text
 from gridcast.app.service import Here
 from gridcast.domain.quantiles import QUANTILE_COLUMNS
 from gridcast.domain.tables import Layer
@@ -20,7 +20,7 @@ from gridcast.workflows.what_if import Circumstances, PlannedEvent, known_to_sto
 router = APIRouter(prefix="/v1/what-if", tags=["what-if"])
 
 _MOST_TEMPERATURES: Final = 2_016
-_Celsius = Annotated[float, Field(ge=-90, le=70, allow_inf_nan=False)]
+_Celsius = Annotated[float, Field(strict=True, ge=-90, le=70, allow_inf_nan=False)]
 
 
 class Temperature(BaseModel):
@@ -37,8 +37,8 @@ class Event(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    start: date
-    end: date
+    start: Day
+    end: Day
     name: Text
 
     @model_validator(mode="after")
@@ -56,7 +56,7 @@ class Imagined(BaseModel):
     )
 
     series_id: Text
-    temperature_shift_c: Annotated[float, Field(ge=-30, le=30, allow_inf_nan=False)] = 0.0
+    temperature_shift_c: Annotated[float, Field(strict=True, ge=-30, le=30, allow_inf_nan=False)] = 0.0
     temperatures: Annotated[list[Temperature], Field(max_length=_MOST_TEMPERATURES)] = []
     event: Event | None = None
 
