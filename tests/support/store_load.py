@@ -8,10 +8,10 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import polars as pl
+from support.store_ticks import ALWAYS, START, forecast, received
 
 from gridcast.domain.tables import CLEAN_READINGS, FORECASTS
 from gridcast.store.store import Store
-from support.store_ticks import ALWAYS, START, forecast, received
 
 HOUR = timedelta(hours=1)
 LEADS, LANDED, CLEANED = 48, 20, 24
@@ -21,12 +21,18 @@ def main() -> None:
     """Open the store, say so, wait for a line, work for some seconds, say what was done."""
     kind, place, name, seconds = sys.argv[1:]
     store = Store.open(place if "://" in place else Path(place))
-    print("ready", flush=True)
+    say("ready")
     sys.stdin.readline()
     deadline = time.monotonic() + float(seconds)
     done = write(store, name, deadline=deadline) if kind == "writer" else read(store, deadline=deadline)
-    print(json.dumps(done), flush=True)
+    say(json.dumps(done))
     store.close()
+
+
+def say(line: str) -> None:
+    """Tell whoever started this process."""
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
 
 
 def write(store: Store, name: str, *, deadline: float) -> dict[str, object]:

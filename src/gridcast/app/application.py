@@ -3,6 +3,7 @@
 import contextlib
 from collections.abc import AsyncIterator
 
+import anyio.to_thread
 from fastapi import FastAPI
 from starlette.middleware.gzip import GZipMiddleware
 
@@ -28,6 +29,8 @@ from gridcast.app.service import Service
 from gridcast.app.trail import Trail
 
 _PACKED_FROM = 1024
+_AT_ONCE = 8
+"""Requests that work on frames at the same time: it bounds the memory they take together."""
 _DESCRIPTION = (
     "Forecasts of demand with their uncertainty, the readings they rest on, how good they were, and what operators "
     "make of them. Loads are mean MW over an interval, times are UTC and label the start of the interval."
@@ -74,6 +77,7 @@ def create_app(service: Service) -> FastAPI:
 
     @contextlib.asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        anyio.to_thread.current_default_thread_limiter().total_tokens = _AT_ONCE
         async with service.changes.watched():
             try:
                 yield

@@ -7,7 +7,7 @@ import numpy as np
 import polars as pl
 
 from gridcast.domain.errors import GridcastError
-from gridcast.domain.tables import Layer, earliest
+from gridcast.domain.tables import FORECASTS, Layer, earliest, latest
 from gridcast.evaluation.peaks import PEAKS, peaks
 from gridcast.store.store import Store
 from gridcast.workflows.peak_limits import PeakLimits
@@ -56,10 +56,9 @@ def issued_peaks(
 
 
 def _newest(store: Store, *, series_ids: Sequence[str]) -> pl.DataFrame:
-    last = store.newest_issue_time()
-    if last is None:
-        return pl.DataFrame()
-    recent = store.forecasts(start=last - _BACK, end=last + timedelta(microseconds=1)).filter(
-        pl.col("series_id").is_in(list(series_ids)), layer=Layer.MODEL.value
-    )
-    return recent.filter(pl.col("issue_time") == pl.col("issue_time").max().over("series_id"))
+    runs = store.latest_runs().filter(layer=Layer.MODEL.value)
+    if runs.is_empty():
+        return FORECASTS.to_frame()
+    is_recent = pl.col("issue_time") >= latest(runs["issue_time"]) - _BACK
+    recent = set(runs.filter(is_recent)["series_id"])
+    return pl.concat([FORECASTS.to_frame(), *(store.latest_forecast(each) for each in series_ids if each in recent)])

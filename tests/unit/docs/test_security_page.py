@@ -113,4 +113,5 @@ def test_with_the_sql_shown_the_service_adds_to_the_log_and_cannot_switch_its_pr
         ):
             with pytest.raises(StoreError, match=r"permission denied|must be owner"), store.transaction() as connection:
                 connection.exec_driver_sql(refused)
+    with contextlib.closing(Store.open(url)) as store:
         assert audit.verify(store)[::2] == (2, None)

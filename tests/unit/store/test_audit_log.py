@@ -12,7 +12,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from gridcast.store import audit
+from gridcast.store import audit, backup
 from gridcast.store.audit import FIRST_HASH, Entry, Head
 from gridcast.store.errors import StoreError
 from gridcast.store.store import Store
@@ -186,6 +186,16 @@ def test_any_text_can_be_written_and_still_holds_together(text: str, log: Store)
     (row,) = audit.newest(log, limit=1)
     assert len(row.actor) <= audit.LONGEST_TEXT
     assert row.detail
+
+
+def test_a_restored_backup_holds_the_same_chain_and_goes_on_with_it(log: Store, tmp_path: Path) -> None:
+    audit.append(log, entry(5, actor="", target='it\'s "quoted", with\nlines', detail={"ä": None}))
+    backup.save(log, tmp_path / "backup", tell=lambda *_: None)
+    with contextlib.closing(Store.open(tmp_path / "restored.db")) as restored:
+        backup.restore(tmp_path / "backup", restored, tell=lambda *_: None)
+        assert audit.verify(restored, published=audit.head(log)) == (6, audit.head(log), None)
+        assert audit.append(restored, entry(6)).audit_id == 7
+        assert audit.verify(restored).fault is None
 
 
 def test_many_processes_at_once_make_one_chain(unused_place: Path | str) -> None:

@@ -18,6 +18,7 @@ from gridcast.app.service import Here, Service
 from gridcast.domain.quantiles import QUANTILE_COLUMNS
 from gridcast.domain.tables import FORECASTS, Layer
 from gridcast.evaluation.overrides import effective
+from gridcast.models.tensorflow.artefact import read_manifest
 from gridcast.store import as_of as archive
 from gridcast.workflows.issued_peaks import issued_peaks
 
@@ -68,14 +69,13 @@ def peaks(here: Here, series_id: SeriesId) -> Response:
     """Size and hour of the peak of each whole local day ahead, and how likely it exceeds the limit of the series."""
     here.series(series_id)
     settings = here.settings.peaks
-    with here.forecasting:
-        days = issued_peaks(
-            here.store,
-            here.processed(),
-            series_ids=[series_id],
-            limits=settings.limits,
-            correlation_of=lambda version: here.forecaster(here.model(version)).lead_correlation,
-        )
+    days = issued_peaks(
+        here.store,
+        here.processed(),
+        series_ids=[series_id],
+        limits=settings.limits,
+        correlation_of=lambda version: read_manifest(here.model(version).directory).lead_correlation,
+    )
     shown = days.select(
         "date",
         peak_p10="p10",
