@@ -8,15 +8,18 @@ from typing import Any, Final
 
 import polars as pl
 
+_DECIMALS: Final = 6
 _TIME: Final = "%Y-%m-%dT%H:%M:%S%.fZ"
+
+
+def rows_json(frame: pl.DataFrame) -> bytes:
+    """The rows of a frame as a JSON list; loads to the watt."""
+    return _plain_frame(frame).write_json().encode()
 
 
 def rows_of(frame: pl.DataFrame) -> list[dict[str, Any]]:
     """The rows of a frame, ready to be dumped."""
-    times = [name for name, kind in frame.schema.items() if isinstance(kind, pl.Datetime)]
-    numbers = [name for name, kind in frame.schema.items() if kind.is_float()]
-    finite = (pl.when(pl.col(each).is_finite()).then(each) for each in numbers)
-    return frame.with_columns(*(pl.col(each).dt.strftime(_TIME) for each in times), *finite).to_dicts()
+    return _plain_frame(frame).to_dicts()
 
 
 def text_of(moment: datetime | None) -> str | None:
@@ -32,6 +35,13 @@ def json_bytes(value: object) -> bytes:
 def finite(numbers: Mapping[str, float]) -> dict[str, float | None]:
     """Numbers by name, those that are none as null."""
     return {name: value if math.isfinite(value) else None for name, value in numbers.items()}
+
+
+def _plain_frame(frame: pl.DataFrame) -> pl.DataFrame:
+    times = [name for name, kind in frame.schema.items() if isinstance(kind, pl.Datetime)]
+    numbers = [name for name, kind in frame.schema.items() if kind.is_float()]
+    finite = (pl.when(pl.col(each).is_finite()).then(pl.col(each).round(_DECIMALS)) for each in numbers)
+    return frame.with_columns(*(pl.col(each).dt.strftime(_TIME) for each in times), *finite)
 
 
 def _plain(value: object) -> object:

@@ -100,5 +100,6 @@ def create_app(service: Service) -> FastAPI:
     app.include_router(page.router)
     answer_problems(app)
     app.add_middleware(GZipMiddleware, minimum_size=_PACKED_FROM)
+    app.add_middleware(forecasts.AtHand, newest=service.newest)
     protect(app, settings=settings, authentication=authentication, trail=trail)
     return app

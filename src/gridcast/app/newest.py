@@ -15,18 +15,22 @@ _OLDEST: Final = 5.0
 _MOST: Final = 5_000
 
 
-class Answer(NamedTuple):
-    """An answer in bytes, the same packed, and its entity tag."""
+@dataclass(slots=True, eq=False)
+class Answer:
+    """An answer in bytes, and its entity tag."""
 
     body: bytes
-    packed: bytes
-    etag: str
+    etag: str = field(init=False)
+    _packed: bytes | None = field(default=None, init=False)
 
-    @classmethod
-    def of(cls, body: bytes) -> "Answer":
-        """An answer with these bytes."""
-        tag = hashlib.blake2b(body, digest_size=12).hexdigest()
-        return cls(body, gzip.compress(body, compresslevel=5, mtime=0), f'"{tag}"')
+    def __post_init__(self) -> None:
+        self.etag = f'"{hashlib.blake2b(self.body, digest_size=12).hexdigest()}"'
+
+    def packed(self) -> bytes:
+        """The same with gzip, made when it is asked for the first time."""
+        if self._packed is None:
+            self._packed = gzip.compress(self.body, compresslevel=5, mtime=0)
+        return self._packed
 
 
 class _Kept(NamedTuple):

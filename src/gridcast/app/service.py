@@ -122,7 +122,7 @@ class Service:
         return (end - length if start is None else start), end
 
 
-def service_of(request: Request) -> Service:
+async def service_of(request: Request) -> Service:
     """The service behind a request."""
     found: Service = request.app.state.service
     return found

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final, NamedTuple
@@ -54,6 +55,7 @@ class Trail:
         self._store = store
         self._clock = clock
         self._minute = clock().replace(second=0, microsecond=0)
+        self._writer = ThreadPoolExecutor(max_workers=1, thread_name_prefix="audit")
         self._seen: set[_Caller] = set()
         self._again: dict[_Caller, _Again] = {}
 
@@ -73,7 +75,7 @@ class Trail:
             target=scope["path"],
             detail={"status": status, "subject": principal.subject, "address": address},
         )
-        await asyncio.to_thread(audit.append, self._store, entry)
+        await self._append(entry)
 
     async def refused(self, scope: Scope, refusal: Refusal, principal: Principal | None, *, address: str) -> None:
         """Write down, or count, that somebody was not let through."""
@@ -129,10 +131,14 @@ class Trail:
             for caller, each in again.items()
         ]
 
+    async def _append(self, entry: audit.Entry) -> None:
+        """In a thread of its own: while the database keeps writers waiting, nothing else waits with them."""
+        await asyncio.get_running_loop().run_in_executor(self._writer, audit.append, self._store, entry)
+
     async def _write(self, entries: list[audit.Entry]) -> None:
         try:
             for entry in entries:
-                await asyncio.to_thread(audit.append, self._store, entry)
+                await self._append(entry)
         except StoreError as error:
             _LOG.error("refusals are not in the audit log: %s", error)
 

@@ -56,7 +56,12 @@ def operator_layer(forecasts: pl.DataFrame, overrides: pl.DataFrame) -> pl.DataF
 
 
 def effective(forecasts: pl.DataFrame) -> pl.DataFrame:
-    """`FORECASTS` that count: the operator's row of an interval where there is one, else the model's."""
+    """`FORECASTS` that count: the operator's row of an interval where there is one, else the model's.
+
+    Ordered by series, issue time and valid time; a frame of the model alone comes back as it is.
+    """
+    if (forecasts["layer"] == Layer.MODEL.value).all():
+        return forecasts
     keys = ["series_id", "issue_time", "valid_time"]
     ranked = forecasts.sort(pl.col("layer") != Layer.OPERATOR.value, maintain_order=True)
     return ranked.unique(keys, keep="first", maintain_order=True).sort(keys)

@@ -3,11 +3,12 @@
 import asyncio
 import contextlib
 import sqlite3
+import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from support.guarded import guarded
+from support.guarded import asked, guarded
 
 from gridcast.app.refusals import Unauthenticated
 from gridcast.app.trail import Trail
@@ -106,6 +107,32 @@ def test_attackers_with_many_addresses_do_not_fill_the_log_either(tmp_path: Path
     assert len(rows) <= 121
     counted = sum(row.detail.get("count", 1) for row in rows)
     assert counted == 3001
+
+
+def test_while_writers_have_to_wait_readers_do_not(tmp_path: Path) -> None:
+    with guarded(tmp_path) as service, contextlib.closing(sqlite3.connect(tmp_path / "gridcast.db")) as database:
+        key = service.key(Role.VIEWER)
+        database.isolation_level = None
+        database.execute("BEGIN IMMEDIATE")
+
+        async def crowd() -> tuple[float, list[int]]:
+            nobody: dict[str, Any] = {}
+            refused = [
+                asyncio.create_task(asked(service.app, "GET", "/v1/me", nobody, f"192.0.2.{number}", {}))
+                for number in range(40)
+            ]
+            await asyncio.sleep(0.3)
+            began = time.monotonic()
+            answer = await asked(service.app, "GET", "/v1/me", {"X-API-Key": key}, "192.0.2.200", {})
+            assert answer.status_code == 200
+            took = time.monotonic() - began
+            database.execute("COMMIT")
+            return took, [each.status_code for each in await asyncio.gather(*refused)]
+
+        took, statuses = asyncio.run(crowd())
+        assert took < 1
+        assert statuses == [401] * 40
+        assert len(requests(service.store)) == 40
 
 
 def test_without_a_written_trace_no_change_is_reported_as_done(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import ast
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +25,19 @@ ROOT = Path(__file__).parents[3]
 WORDS = (ROOT / "docs/nomenclature.md").read_text()
 REFERENCE = (ROOT / "docs/api_reference.md").read_text()
 SCHEMAS = {name: schema for name, schema in vars(tables).items() if isinstance(schema, pl.Schema)}
-SAME_AS = {"readings": "CLEAN_READINGS", "forecasts": "FORECASTS"}
-COMMANDS: Any = typer.main.get_command(app).commands  # type: ignore[attr-defined]
+SAME_AS = {"forecasts": "FORECASTS", "overrides": "OVERRIDES"}
+
+
+def leaves(group: Any, *words: str) -> Iterator[tuple[str, Any]]:
+    """Every command with its full name, those of groups too."""
+    for name, command in group.commands.items():
+        if hasattr(command, "commands"):
+            yield from leaves(command, *words, name)
+        else:
+            yield " ".join((*words, name)), command
+
+
+COMMANDS: dict[str, Any] = dict(leaves(typer.main.get_command(app)))
 SIGNATURES = re.findall(
     r"`(\w+)\.([\w.]+)\(([^)]*)\)`|^### gridcast\.([\w.]+)", REFERENCE.split("## Python")[1], flags=re.MULTILINE
 )

@@ -140,7 +140,7 @@ async function refreshSeries() {
     until, isIssued: forecast !== null, points: forecast?.points ?? [], modelPoints: model.points, readings: readings.points, timeZone,
     limit: limit ?? null, now: Date.parse(board.status?.now ?? "") || Date.now(),
   }));
-  whatIf.renew();
+  whatIf.renew(until);
   await overrides.show({ seriesId: id, timeZone, from: until, mayChange: mayChange() });
 
   // One panel; what cannot be had is said in its place and takes nothing else along.
@@ -176,7 +176,8 @@ function draw(picture) {
 
 function clearSeries() {
   chart.clear();
-  for (const id of ["legend", "readout", "chart-rows", "peaks", "accuracy", "overrides"]) byId(id).replaceChildren();
+  for (const id of ["legend", "readout", "chart-rows", "peaks", "accuracy"]) byId(id).replaceChildren();
+  overrides.clear();
 }
 
 async function heard(name, data) {

@@ -15,6 +15,7 @@ const UNITS = { set: "(MW)", add: "(MW, may be negative)", scale: "(1.1 is 10 % 
 export class OverridePanel {
   #series = null;
   #mayChange = false;
+  #shown = "";
   #onChange;
 
   constructor({ onChange }) {
@@ -37,10 +38,17 @@ export class OverridePanel {
     await this.#fill();
   }
 
+  clear() {
+    this.#shown = "";
+    byId("overrides").replaceChildren();
+  }
+
   async #fill() {
     const { seriesId, timeZone } = this.#series;
     const { items } = await list("overrides", { series_id: seriesId, active: true });
-    if (seriesId !== this.#series.seriesId) return;
+    const state = JSON.stringify([seriesId, this.#mayChange, items]);
+    if (seriesId !== this.#series.seriesId || state === this.#shown) return;
+    this.#shown = state;
     const time = (text) => momentText(Date.parse(text), timeZone);
     byId("overrides").replaceChildren(items.length === 0 ? empty("None: the forecast is the model's own.")
       : element("div", { class: "scroll" }, table(items, {

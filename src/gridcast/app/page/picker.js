@@ -120,6 +120,7 @@ export class SeriesPicker {
   #close() {
     this.#side.classList.remove("is-open");
     this.#search.setAttribute("aria-expanded", String(!IS_NARROW.matches));
-    if (IS_NARROW.matches && !this.#search.value) this.#search.value = this.#chosen ?? "";
+    const { value } = this.#search;
+    if (IS_NARROW.matches ? !value : value === this.#chosen) this.#search.value = IS_NARROW.matches ? (this.#chosen ?? "") : "";
   }
 }

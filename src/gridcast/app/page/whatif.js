@@ -11,6 +11,8 @@ export class WhatIfPanel {
   #onPoints;
   #timer = 0;
   #asked = 0;
+  #issueTime = null;
+  #points = null;
 
   // `onPoints(points)`: the forecast with other temperatures; null for none.
   constructor({ onPoints }) {
@@ -26,9 +28,13 @@ export class WhatIfPanel {
     this.#moved();
   }
 
-  // Ask again: the forecast is a new one.
-  renew() {
-    if (byId("shift").valueAsNumber !== 0) this.#moved();
+  // The forecast was drawn anew: the same one gets the same answer, another one is asked about again.
+  renew(issueTime) {
+    const isSame = issueTime === this.#issueTime;
+    this.#issueTime = issueTime;
+    if (byId("shift").valueAsNumber === 0) return;
+    if (!isSame) this.#moved();
+    else if (this.#points) this.#onPoints(this.#points);
   }
 
   #moved() {
@@ -39,6 +45,7 @@ export class WhatIfPanel {
     byId("shift-reset").disabled = shift === 0;
     clearTimeout(this.#timer);
     this.#asked += 1;
+    this.#points = null;
     if (shift !== 0) this.#timer = setTimeout(() => this.#ask(shift, this.#asked), PAUSE_MS);
     else {
       this.#onPoints(null);
@@ -51,6 +58,7 @@ export class WhatIfPanel {
     try {
       const answer = await post("what-if", { series_id: this.#seriesId, temperature_shift_c: shift });
       if (question !== this.#asked) return;
+      this.#points = answer.points;
       this.#onPoints(answer.points);
       byId("shift-result").textContent = told(answer.points);
     } catch (error) {

@@ -8,11 +8,13 @@ import polars as pl
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
 from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Receive, Scope, Send
 
-from gridcast.app.answers import json_bytes, rows_of, text_of
+from gridcast.app.answers import json_bytes, rows_json, rows_of, text_of
 from gridcast.app.documents import ForecastDocument, PeaksOfSeries
 from gridcast.app.errors import BadRequestError, NotFoundError
-from gridcast.app.newest import Answer
+from gridcast.app.newest import Answer, NewestForecasts
 from gridcast.app.parameters import Lead, Moment, SeriesId, require_span
 from gridcast.app.service import Here, Service
 from gridcast.domain.quantiles import QUANTILE_COLUMNS
@@ -56,12 +58,12 @@ async def forecast(
     """
     is_plain = all(each is None for each in (issued_at, as_of, lead_at_least, start, end))
     if is_plain and (found := here.newest.at_hand(series_id, layer)):
-        return _sent(request, found)
+        return _sent(request.headers, found)
     mark = here.changes.mark
     answer = await run_in_threadpool(_answer, here, series_id, layer, issued_at or as_of, lead_at_least, start, end)
     if is_plain:
         here.newest.keep(series_id, layer, answer, mark=mark)
-    return _sent(request, answer)
+    return _sent(request.headers, answer)
 
 
 @router.get("/{series_id}/peaks", response_model=PeaksOfSeries)
@@ -114,16 +116,15 @@ def _answer(
     rows = rows if start is None else rows.filter(pl.col("valid_time") >= start)
     rows = rows if end is None else rows.filter(pl.col("valid_time") < end)
     chosen = effective(rows) if layer is Wanted.EFFECTIVE else rows.filter(layer=layer.value)
-    newest = None if chosen.is_empty() else chosen.sort("issue_time").row(-1, named=True)
+    newest = None if chosen.is_empty() else chosen.row(chosen["issue_time"].arg_max() or 0, named=True)
     document = {
         "series_id": series_id,
         "issue_time": None if newest is None else text_of(newest["issue_time"]),
         "model_version": None if newest is None else newest["model_version"],
         "layer": layer.value,
         "unit": "MW",
-        "points": rows_of(chosen.select(_POINT)),
     }
-    return Answer.of(json_bytes(document))
+    return Answer(json_bytes(document)[:-1] + b',"points":' + rows_json(chosen.select(_POINT)) + b"}")
 
 
 def _of_run(here: Service, series_id: str, *, at: datetime | None) -> pl.DataFrame:
@@ -162,12 +163,28 @@ def _freshest(
     return pl.concat([FORECASTS.to_frame(), model, corrected]).sort("valid_time")
 
 
-def _sent(request: Request, answer: Answer) -> Response:
+class AtHand:
+    """Answers the plain question for the newest forecast of a series itself, where the answer is at hand."""
+
+    def __init__(self, app: ASGIApp, *, newest: NewestForecasts) -> None:
+        self._app, self._newest = app, newest
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer, or let the route do it."""
+        if scope["type"] == "http" and scope["method"] == "GET" and not scope["query_string"]:
+            before, _, series_id = scope["path"].rpartition("/")
+            if before == router.prefix and (found := self._newest.at_hand(series_id, Wanted.EFFECTIVE)):
+                await _sent(Headers(scope=scope), found)(scope, receive, send)
+                return
+        await self._app(scope, receive, send)
+
+
+def _sent(headers: Headers, answer: Answer) -> Response:
     """The answer, packed if the caller takes it, or nothing if the caller has it."""
-    headers = {"ETag": answer.etag, "Cache-Control": "private, no-cache", "Vary": "Accept-Encoding, Authorization"}
-    if request.headers.get("if-none-match") == answer.etag:
-        return Response(status_code=304, headers=headers)
-    if "gzip" in request.headers.get("accept-encoding", ""):
-        headers["Content-Encoding"] = "gzip"
-        return Response(answer.packed, media_type="application/json", headers=headers)
-    return Response(answer.body, media_type="application/json", headers=headers)
+    told = {"ETag": answer.etag, "Cache-Control": "private, no-cache", "Vary": "Accept-Encoding, Authorization"}
+    if headers.get("if-none-match") == answer.etag:
+        return Response(status_code=304, headers=told)
+    if "gzip" in headers.get("accept-encoding", ""):
+        told["Content-Encoding"] = "gzip"
+        return Response(answer.packed(), media_type="application/json", headers=told)
+    return Response(answer.body, media_type="application/json", headers=told)

@@ -1,0 +1,33 @@
+"""The Python example of the user guide runs against the real service as it is printed."""
+
+import re
+from pathlib import Path
+
+import pytest
+from support.board import built_in, copy_of, serve
+from support.workers import run_folder
+
+from gridcast.domain.roles import Role
+
+GUIDE = (Path(__file__).parents[3] / "docs/user_guide.md").read_text(encoding="utf-8")
+ADDRESS = "http://127.0.0.1:8080"
+
+
+def test_the_python_example_does_what_it_says(
+    tmp_path_factory: pytest.TempPathFactory,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    (example,) = re.findall(
+        r"^```python\n(.*?)^```", GUIDE.split("## From Python")[1].split("\n## ")[0], re.DOTALL | re.MULTILINE
+    )
+    assert ADDRESS in example
+    with serve(copy_of(built_in(run_folder(tmp_path_factory)), tmp_path)) as board:
+        monkeypatch.setenv("GRIDCAST_API_KEY", board.keys[Role.ENGINEER])
+        scope: dict[str, object] = {}
+        exec(compile(example.replace(ADDRESS, board.url), "user_guide.md", "exec"), scope)  # noqa: S102 - our own guide
+    told = capsys.readouterr().out
+    assert "zone_n" in told
+    assert "422 {" in told
+    assert "unknown_series" in told
