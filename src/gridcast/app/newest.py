@@ -1,5 +1,6 @@
 """The newest forecast of each series as an answer that is ready to be sent."""
 
+import asyncio
 import gzip
 import hashlib
 import time
@@ -46,10 +47,12 @@ class NewestForecasts:
     Attributes:
         changes: tells the mark.
         clock: monotonic seconds.
+        making: held by who makes an answer.
     """
 
     changes: Changes
     clock: Callable[[], float] = time.monotonic
+    making: asyncio.Lock = field(default_factory=asyncio.Lock, init=False)
     _kept: dict[tuple[str, str], _Kept] = field(default_factory=dict, init=False)
 
     def at_hand(self, series_id: str, layer: str) -> Answer | None:

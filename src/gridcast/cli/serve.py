@@ -2,6 +2,7 @@
 
 import os
 import socket
+import sys
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
 _GIVE_BACK: Final = "background_thread:true,dirty_decay_ms:500,muzzy_decay_ms:500"
 """Memory that polars has freed goes back to the system within a second: the service runs for months."""
+_SWITCH_S: Final = 0.001
+"""Longest that the loop waits for a thread that works on frames."""
 _GRACE_S: Final = 5
 """Seconds that requests in hand have to end once the service is stopped."""
 
@@ -58,6 +61,7 @@ def serve(
         with _listening_socket(settings) as listening, stop_asked():
             address = "{}:{}".format(*listening.getsockname()[:2])
             remark(f"serving on {'https' if settings.tls else 'http'}://{address}/ until stopped.")
+            sys.setswitchinterval(_SWITCH_S)
             uvicorn.Server(_configured(app, settings)).run(sockets=[listening])
 
 

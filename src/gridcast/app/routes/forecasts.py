@@ -57,12 +57,9 @@ async def forecast(
     `start` and `end` bound the valid times. With `lead_at_least` they may be up to 31 days apart.
     """
     is_plain = all(each is None for each in (issued_at, as_of, lead_at_least, start, end))
-    if is_plain and (found := here.newest.at_hand(series_id, layer)):
-        return _sent(request.headers, found)
-    mark = here.changes.mark
-    answer = await run_in_threadpool(_answer, here, series_id, layer, issued_at or as_of, lead_at_least, start, end)
     if is_plain:
-        here.newest.keep(series_id, layer, answer, mark=mark)
+        return _sent(request.headers, await _newest(here, series_id, layer))
+    answer = await run_in_threadpool(_answer, here, series_id, layer, issued_at or as_of, lead_at_least, start, end)
     return _sent(request.headers, answer)
 
 
@@ -93,6 +90,17 @@ def peaks(here: Here, series_id: SeriesId) -> Response:
         json_bytes({"series_id": series_id, "issue_time": issue_time, "days": rows_of(shown)}),
         media_type="application/json",
     )
+
+
+async def _newest(here: Service, series_id: str, layer: Wanted) -> Answer:
+    """The answer at hand, or made anew: one after the other, so that those that are at hand need not wait."""
+    async with here.newest.making:
+        mark = here.changes.mark
+        found = here.newest.at_hand(series_id, layer)
+        if found is None:
+            found = await run_in_threadpool(_answer, here, series_id, layer, None, None, None, None)
+            here.newest.keep(series_id, layer, found, mark=mark)
+        return found
 
 
 def _answer(
