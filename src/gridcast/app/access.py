@@ -18,6 +18,7 @@ ACCESS: Final[Mapping[tuple[str, str], Need]] = {
     ("HEAD", "/openapi.json"): PUBLIC,
     ("GET", "/v1/health"): PUBLIC,
     ("GET", "/v1/ready"): PUBLIC,
+    ("GET", "/metrics"): Role.VIEWER,
     ("GET", "/v1/me"): Role.VIEWER,
     ("GET", "/v1/status"): Role.VIEWER,
     ("GET", "/v1/series"): Role.VIEWER,

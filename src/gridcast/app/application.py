@@ -16,6 +16,7 @@ from gridcast.app.routes import (
     administration,
     exports,
     forecasts,
+    metrics,
     models,
     overrides,
     page,
@@ -47,6 +48,7 @@ _ROUTERS = (
     exports.router,
     stream.router,
     administration.router,
+    metrics.router,
 )
 _PROBLEMS = {
     code: {"model": Problem, "description": text, "content": {"application/problem+json": {}}}
@@ -94,7 +96,7 @@ def create_app(service: Service) -> FastAPI:
         responses=_PROBLEMS,  # type: ignore[arg-type]
         redirect_slashes=False,
     )
-    app.state.service = service
+    app.state.service, app.state.authentication = service, authentication
     for router in _ROUTERS:
         app.include_router(router)
     app.include_router(page.router)

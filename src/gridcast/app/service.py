@@ -13,11 +13,14 @@ from gridcast.app.errors import ConflictError, NotFoundError
 from gridcast.app.newest import NewestForecasts
 from gridcast.domain.series import Series
 from gridcast.models.tensorflow.serving import Forecaster
+from gridcast.monitoring.exposition import Exposed
 from gridcast.registry.catalogue import CHAMPION, RegisteredModel, read_catalogue, with_alias
 from gridcast.settings.app import AppSettings
 from gridcast.store.store import Store
 from gridcast.workflows.processed import MANIFEST, Processed
+from gridcast.workflows.watch import Watch
 from gridcast.workflows.workspace import Workspace
+from gridcast.workflows.yardstick import Yardstick
 
 
 @dataclass(slots=True, eq=False)
@@ -37,6 +40,7 @@ class Service:
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
     changes: Changes = field(init=False)
     newest: NewestForecasts = field(init=False)
+    metrics: Exposed = field(init=False)
     forecasting: threading.Lock = field(default_factory=threading.Lock, init=False)
     _processed: tuple[int, Processed] | None = field(default=None, init=False)
     _forecaster: tuple[str, Forecaster] | None = field(default=None, init=False)
@@ -44,6 +48,7 @@ class Service:
     def __post_init__(self) -> None:
         self.changes = Changes(self.store)
         self.newest = NewestForecasts(self.changes)
+        self.metrics = Exposed(self._watch().samples)
 
     def processed(self) -> Processed:
         """The clean history, read again when a batch run has written it.
@@ -56,6 +61,17 @@ class Service:
         if self._processed is None or self._processed[0] != version:
             self._processed = (version, Processed.open(self.workspace.processed))
         return self._processed[1]
+
+    def _watch(self) -> Watch:
+        return Watch(
+            store=self.store,
+            processed=lambda: self.processed() if (self.workspace.processed / MANIFEST).exists() else None,
+            models=self.models,
+            yardstick=Yardstick(self.workspace.backtest),
+            drift=self.workspace.drift,
+            max_reading_age=self.settings.status.max_reading_age,
+            clock=self.clock,
+        )
 
     def series(self, series_id: str) -> Series:
         """A series by its id.

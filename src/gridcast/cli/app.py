@@ -18,6 +18,7 @@ from gridcast.cli import (
     listen,
     live,
     look,
+    metrics,
     models,
     peaks,
     quality,
@@ -79,6 +80,7 @@ for command in (
     live.score,
     look.report,
     look.status,
+    metrics.metrics,
     serve.serve,
 ):
     app.command(context_settings=_OPEN if command in {data.prepare, live.stream} else None)(command)

@@ -25,8 +25,6 @@ def show_log(
     Example:
       gridcast audit list --newest 20
     """
-    from rich.markup import escape
-
     from gridcast.cli.installation import Installation
     from gridcast.store import audit
 
@@ -36,7 +34,7 @@ def show_log(
     rows = [{name: getattr(each, name) for name in names} for each in found]
     show(
         {"rows": [{**row, "detail": each.detail, "hash": each.hash} for row, each in zip(rows, found, strict=True)]},
-        rows=[{**row, "actor": escape(row["actor"]), "target": escape(row["target"])} for row in rows],
+        rows=rows,
         last_line=f"{head.audit_id:,} rows in all.",
         output=output,
     )

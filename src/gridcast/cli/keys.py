@@ -37,8 +37,6 @@ def create(
     Example:
       gridcast key create --role operator --name "control room" --expires-in P365D
     """
-    from rich.markup import escape
-
     from gridcast.cli.installation import Installation
     from gridcast.store import keys
 
@@ -49,7 +47,7 @@ def create(
     until = "does not expire" if expires_at is None else f"expires {expires_at:%Y-%m-%d %H:%MZ}"
     show(
         {**_facts(new.kept), "key": new.key},
-        rows=[{"key_id": new.kept.key_id, "name": escape(name), "role": role.value, "key": new.key}],
+        rows=[{"key_id": new.kept.key_id, "name": name, "role": role.value, "key": new.key}],
         last_line=f"made key {new.kept.key_id}; it {until} and is not shown again.",
         output=output,
     )
@@ -63,8 +61,6 @@ def show_keys(config: ConfigOption = None, output: FormatOption = Format.TABLE) 
     Example:
       gridcast key list --format json
     """
-    from rich.markup import escape
-
     from gridcast.cli.installation import Installation
     from gridcast.store import keys
 
@@ -73,8 +69,7 @@ def show_keys(config: ConfigOption = None, output: FormatOption = Format.TABLE) 
         found = keys.all_keys(store)
     active = sum(key.is_active(now) for key in found)
     rows = [{**_facts(key), "active": key.is_active(now)} for key in found]
-    shown = [{**row, "name": escape(row["name"]), "created_by": escape(row["created_by"])} for row in rows]
-    show({"keys": rows}, rows=shown, last_line=f"{len(found)} keys, {active} of them active.", output=output)
+    show({"keys": rows}, rows=rows, last_line=f"{len(found)} keys, {active} of them active.", output=output)
 
 
 @key_app.command()

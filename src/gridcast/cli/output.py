@@ -47,7 +47,7 @@ def print_table(rows: Rows, *, title: str = "") -> None:
         table.add_column(key, justify="right" if is_number else "left")
     for row in rows:
         table.add_row(*(_text(value) for value in row.values()))
-    Console(highlight=False, width=None if sys.stdout.isatty() else 200).print(table)
+    Console(highlight=False, markup=False, width=None if sys.stdout.isatty() else 200).print(table)
 
 
 def remark(text: str) -> None:

@@ -22,6 +22,7 @@ _GIVE_BACK: Final = "background_thread:true,dirty_decay_ms:500,muzzy_decay_ms:50
 """Memory that polars has freed goes back to the system within a second: the service runs for months."""
 _SWITCH_S: Final = 0.001
 """Longest that the loop waits for a thread that works on frames."""
+_MOST_CONNECTIONS: Final = 1_000
 _GRACE_S: Final = 5
 """Seconds that requests in hand have to end once the service is stopped."""
 
@@ -97,6 +98,8 @@ def _listening_socket(settings: "ServiceSettings") -> socket.socket:
 def _configured(app: "FastAPI", settings: "ServiceSettings") -> "uvicorn.Config":
     import uvicorn
 
+    from gridcast.app.connections import GuardedConnection
+
     return uvicorn.Config(
         app,
         log_level="warning",
@@ -107,5 +110,7 @@ def _configured(app: "FastAPI", settings: "ServiceSettings") -> "uvicorn.Config"
         ssl_certfile=None if settings.tls is None else settings.tls.cert,
         ssl_keyfile=None if settings.tls is None else settings.tls.key,
         timeout_graceful_shutdown=_GRACE_S,
+        http=GuardedConnection,
+        limit_concurrency=_MOST_CONNECTIONS,
         ws="none",
     )

@@ -1,15 +1,12 @@
 """The API from Python: typed frames of what the service knows, and the few things a caller may change."""
 
 import io
-import json
-import time
 import uuid
 from collections.abc import Generator, Iterator, Mapping
 from dataclasses import KW_ONLY, dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from types import TracebackType
 from typing import Any, Final, Literal
-from urllib.parse import quote
 
 import polars as pl
 
@@ -29,16 +26,14 @@ from gridcast.client.documents import (
     model_of,
     override_of,
 )
-from gridcast.client.errors import ApiError
-from gridcast.client.feed import read_events
-from gridcast.client.transport import Params, Question, Transport
+from gridcast.client.feed import follow
+from gridcast.client.parameters import json_body, length_text, moment_text, path_part
+from gridcast.client.transport import ARROW, Params, Question, Transport
 from gridcast.domain.errors import UsageError
 from gridcast.domain.tables import CLEAN_READINGS, FORECASTS, OVERRIDES, READINGS
 
 _JSON: Final = {"Content-Type": "application/json"}
-_ARROW: Final = {"Content-Type": "application/vnd.apache.arrow.stream"}
-_SILENCE: Final = timedelta(seconds=45)
-_MOST_WAIT: Final = 30.0
+_ARROW: Final = {"Content-Type": ARROW}
 
 
 @dataclass(slots=True, eq=False)
@@ -96,8 +91,8 @@ class Client:
         as_of: datetime | None = None,
     ) -> pl.DataFrame:
         """`CLEAN_READINGS` of a series in start ≤ time < end, at most 31 days; `as_of`: as known then."""
-        params = {"start": _moment(start), "end": _moment(end), "as_of": _moment(as_of)}
-        answer = self._get(f"readings/{_name(series_id)}", params)
+        params = {"start": moment_text(start), "end": moment_text(end), "as_of": moment_text(as_of)}
+        answer = self._get(f"readings/{path_part(series_id)}", params)
         return frame_of(answer["points"], CLEAN_READINGS, series_id=series_id)
 
     def forecast(
@@ -117,14 +112,14 @@ class Client:
         earlier issue time than the newest among them.
         """
         params = {
-            "issued_at": _moment(issued_at),
-            "as_of": _moment(as_of),
-            "lead_at_least": _length(lead_at_least),
-            "start": _moment(start),
-            "end": _moment(end),
+            "issued_at": moment_text(issued_at),
+            "as_of": moment_text(as_of),
+            "lead_at_least": length_text(lead_at_least),
+            "start": moment_text(start),
+            "end": moment_text(end),
             "layer": layer,
         }
-        answer = self._get(f"forecasts/{_name(series_id)}", params)
+        answer = self._get(f"forecasts/{path_part(series_id)}", params)
         newest = answer["issue_time"]
         version = answer["model_version"]
         points = (
@@ -134,14 +129,14 @@ class Client:
 
     def peaks(self, series_id: str) -> pl.DataFrame:
         """`PEAK_DAYS` that the newest forecast covers: size, hour, and how likely above the limit."""
-        answer = self._get(f"forecasts/{_name(series_id)}/peaks", {})
+        answer = self._get(f"forecasts/{path_part(series_id)}/peaks", {})
         return frame_of(answer["days"], PEAK_DAYS, series_id=series_id, issue_time=answer["issue_time"])
 
     def accuracy(
         self, *, series_id: str | None = None, start: datetime | None = None, end: datetime | None = None
     ) -> pl.DataFrame:
         """`ACCURACY` of the forecasts issued in start ≤ time < end, by series, layer and lead bucket."""
-        params = {"series_id": series_id, "start": _moment(start), "end": _moment(end)}
+        params = {"series_id": series_id, "start": moment_text(start), "end": moment_text(end)}
         return frame_of(self._items("accuracy", params), ACCURACY)
 
     def models(self) -> list[Model]:
@@ -150,7 +145,7 @@ class Client:
 
     def events(self, *, kind: str | None = None, as_of: datetime | None = None, limit: int = 1000) -> pl.DataFrame:
         """`HAPPENED`: what happened, newest first, at most `limit` of it."""
-        return frame_of(self._items("events", {"kind": kind, "as_of": _moment(as_of)}, most=limit), HAPPENED)
+        return frame_of(self._items("events", {"kind": kind, "as_of": moment_text(as_of)}, most=limit), HAPPENED)
 
     def push_readings(self, frame: pl.DataFrame, *, idempotency_key: str | None = None) -> Landed:
         """Send `READINGS`, all rows or none; the column `available_at` may be left out.
@@ -182,10 +177,10 @@ class Client:
         asked = {
             "series_id": series_id,
             "temperature_shift_c": temperature_shift_c,
-            "temperatures": [{"valid_time": _moment(at), "temperature_c": value} for at, value in given] or None,
+            "temperatures": [{"valid_time": moment_text(at), "temperature_c": value} for at, value in given] or None,
             "event": event and {"start": f"{event.start}", "end": f"{event.end}", "name": event.name},
         }
-        answer = self._sent("POST", "what-if", _json(asked), headers=_JSON, is_repeatable=True)
+        answer = self._sent("POST", "what-if", json_body(asked), headers=_JSON, is_repeatable=True)
         return frame_of(answer.pop("points"), WHAT_IF, **answer)
 
     def overrides(self, *, series_id: str | None = None, active: bool = False) -> pl.DataFrame:
@@ -206,19 +201,19 @@ class Client:
         """Overrule the forecasts of a series for start ≤ time < end. Never repeated by itself."""
         asked = {
             "series_id": series_id,
-            "start": _moment(start),
-            "end": _moment(end),
+            "start": moment_text(start),
+            "end": moment_text(end),
             "operation": operation,
             "value": value,
             "reason": reason,
-            "expires_at": _moment(expires_at),
+            "expires_at": moment_text(expires_at),
         }
-        answer = self._sent("POST", "overrides", _json(asked), headers=_JSON, is_repeatable=False)
+        answer = self._sent("POST", "overrides", json_body(asked), headers=_JSON, is_repeatable=False)
         return override_of(answer, OVERRIDES)
 
     def withdraw_override(self, override_id: str) -> Override:
         """Let an override count no longer, from the newest forecast on."""
-        answer = self._sent("DELETE", f"overrides/{_name(override_id)}", None, headers={}, is_repeatable=True)
+        answer = self._sent("DELETE", f"overrides/{path_part(override_id)}", None, headers={}, is_repeatable=True)
         return override_of(answer, OVERRIDES)
 
     def export(
@@ -233,13 +228,13 @@ class Client:
         """A table of the store, start ≤ time < end, over Arrow."""
         params: Params = {
             "format": "arrow",
-            "start": _moment(start),
-            "end": _moment(end),
+            "start": moment_text(start),
+            "end": moment_text(end),
             "series_id": series_id,
-            "as_of": _moment(as_of),
+            "as_of": moment_text(as_of),
         }
-        answer = self._transport.ask(Question(method="GET", path=f"export/{_name(table)}", params=params))
-        return pl.read_ipc_stream(answer.content)
+        question = Question(method="GET", path=f"export/{path_part(table)}", params=params)
+        return pl.read_ipc_stream(self._transport.ask(question, media_type=ARROW).content)
 
     def new_forecasts(self) -> Generator[NewForecast, None, None]:
         """The newest forecast, then every one as it is issued. Connects again where the connection is lost.
@@ -247,28 +242,10 @@ class Client:
         Raises:
             ApiError: the service refuses, or stays away for `attempts` tries in a row.
         """
-        seen, failures = None, 0
-        while True:
-            try:
-                with self._transport.listen("stream", silence=_SILENCE) as response:
-                    for event in read_events(response.iter_lines()):
-                        failures = 0
-                        if event.name == "forecast" and event.data["issue_time"] is not None:
-                            told = NewForecast(
-                                datetime.fromisoformat(event.data["issue_time"]), event.data["model_version"]
-                            )
-                            if told != seen:
-                                seen = told
-                                yield told
-            except ApiError as error:
-                failures += 1
-                if not error.is_passing or failures >= self.attempts:
-                    raise
-            time.sleep(min(_MOST_WAIT, 2.0 ** (failures - 2)))
+        return follow(self._transport, attempts=self.attempts)
 
     def _get(self, path: str, params: Params) -> dict[str, Any]:
-        answer: dict[str, Any] = self._transport.ask(Question(method="GET", path=path, params=params)).json()
-        return answer
+        return self._transport.ask_document(Question(method="GET", path=path, params=params))
 
     def _items(self, path: str, params: Params, *, most: int | None = None) -> Iterator[Mapping[str, Any]]:
         cursor, left = None, most
@@ -284,27 +261,4 @@ class Client:
         self, method: str, path: str, content: bytes | None, *, headers: Mapping[str, str], is_repeatable: bool
     ) -> dict[str, Any]:
         question = Question(method=method, path=path, content=content, headers=headers, is_repeatable=is_repeatable)
-        answer: dict[str, Any] = self._transport.ask(question).json()
-        return answer
-
-
-def _moment(time: datetime | None) -> str | None:
-    if time is None:
-        return None
-    if time.tzinfo is None:
-        raise UsageError(f"{time} has no UTC offset; expected a time such as datetime(2008, 6, 29, 6, tzinfo=UTC).")
-    return time.astimezone(UTC).isoformat().replace("+00:00", "Z")
-
-
-def _length(length: timedelta | None) -> str | None:
-    return None if length is None else f"PT{length // timedelta(seconds=1)}S"
-
-
-def _name(text: str) -> str:
-    if not text or "/" in text or text in {".", ".."}:
-        raise UsageError(f"{text!r} has no address in the API; expected the name of a series, a table or an override.")
-    return quote(text, safe="")
-
-
-def _json(members: Mapping[str, Any]) -> bytes:
-    return json.dumps({name: value for name, value in members.items() if value is not None}).encode()
+        return self._transport.ask_document(question)

@@ -17,6 +17,8 @@ from gridcast.client.credentials import KEY_VARIABLE
 from gridcast.client.errors import ApiError
 from gridcast.domain.errors import UsageError
 
+JSON: Final = "application/json"
+ARROW: Final = "application/vnd.apache.arrow.stream"
 _LONGEST_WAIT: Final = 30.0
 _OWN_WAIT: Final = wait_exponential(multiplier=0.25, max=8) + wait_random(0, 0.25)
 _BUSY: Final = frozenset(
@@ -50,7 +52,7 @@ class Transport:
         self._secret = secret
         self._attempts = attempts
         self._timeout_s = timeout / timedelta(seconds=1)
-        headers = {"Accept": "application/json"} | ({} if secret is None else {"Authorization": f"Bearer {secret}"})
+        headers = {"Accept": f"{JSON}, {ARROW}"} | ({} if secret is None else {"Authorization": f"Bearer {secret}"})
         self._http = httpx.Client(
             headers=headers, timeout=self._timeout_s, verify=_trust(verify), follow_redirects=False
         )
@@ -59,12 +61,33 @@ class Transport:
         """Give back the connections."""
         self._http.close()
 
-    def ask(self, question: Question) -> httpx.Response:
-        """A successful answer.
+    def ask_document(self, question: Question) -> dict[str, Any]:
+        """A successful answer that is a JSON object.
 
         Raises:
-            ApiError: the service refused, or could not be reached.
+            ApiError: the service refused, or could not be reached, or it is another service.
         """
+        answer = self.ask(question, media_type=JSON)
+        found: dict[str, Any] = answer.json()
+        return found
+
+    def ask(self, question: Question, *, media_type: str) -> httpx.Response:
+        """A successful answer of a kind.
+
+        Raises:
+            ApiError: the service refused, or could not be reached, or it is another service.
+        """
+        answer = self._ask_patiently(question)
+        given = answer.headers.get("content-type", "").partition(";")[0]
+        if given != media_type:
+            raise ApiError(
+                f"{question.method} {self.url}/v1/{question.path}: answer of the kind {given[:100]!r}; expected "
+                f"{media_type} of a gridcast service. Check the address.",
+                status=answer.status_code,
+            )
+        return answer
+
+    def _ask_patiently(self, question: Question) -> httpx.Response:
         if not question.is_repeatable:
             return self._ask_once(question)
         retrying = Retrying(
@@ -118,12 +141,12 @@ class Transport:
             ) from error
 
     def _refusal(self, response: httpx.Response, what: str) -> ApiError:
-        problem = _problem(response)
+        problem = _problem(self._without_secret(response.text))
         said = problem.get("detail") or problem.get("title") or "no reason given"
         hint = f" Give a key, or set {KEY_VARIABLE}." if response.status_code == HTTPStatus.UNAUTHORIZED else ""
         asked = response.headers.get("retry-after", "")
         return ApiError(
-            self._without_secret(f"{what}: answer {response.status_code}: {said}{hint}"),
+            f"{what}: answer {response.status_code}: {said}{hint}",
             status=response.status_code,
             problem=problem,
             is_passing=response.status_code in _BUSY,
@@ -141,26 +164,30 @@ def _wait(state: RetryCallState) -> float:
     return min(_LONGEST_WAIT, own if asked is None else max(asked, own))
 
 
-def _problem(response: httpx.Response) -> dict[str, Any]:
+def _problem(text: str) -> dict[str, Any]:
     try:
-        found = response.json()
-    except (json.JSONDecodeError, UnicodeDecodeError):
+        found = json.loads(text)
+    except (json.JSONDecodeError, RecursionError):
         return {}
     return found if isinstance(found, dict) else {}
 
 
 def _checked(url: str) -> str:
-    parts = urlsplit(url)
-    if (
-        parts.scheme not in {"http", "https"}
-        or not parts.hostname
-        or parts.query
-        or parts.fragment
-        or "@" in parts.netloc
-    ):
-        shown = "the address" if "@" in parts.netloc else repr(url)
+    if not _is_address(url):
+        shown = "the address" if "@" in url else repr(url)
         raise UsageError(f"{shown}: expected a service's address such as https://gridcast.example.org, and no more.")
     return url.rstrip("/").removesuffix("/v1")
+
+
+def _is_address(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+        httpx.URL(url)
+    except (ValueError, httpx.InvalidURL):
+        return False
+    is_plain = not (parts.query or parts.fragment or "@" in parts.netloc)
+    return parts.scheme in {"http", "https"} and bool(parts.hostname) and is_plain and port != 0
 
 
 def _trust(verify: bool | str) -> bool | ssl.SSLContext:

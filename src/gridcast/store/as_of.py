@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from gridcast.domain.lead_time import LEAD_BUCKETS
 from gridcast.domain.tables import Layer
 from gridcast.store import frames, schema
+from gridcast.store.dialect import dialect_of
 from gridcast.store.moments import microseconds, moment_or_none
 
 Connection = sa.Connection
@@ -16,23 +17,17 @@ FAR_FUTURE: Final = datetime(2290, 1, 1, tzinfo=UTC)
 """Behind every issue time."""
 
 _FORECASTS = schema.FORECASTS.c
+_RUNS = schema.RUNS.c
 _MICROSECOND: Final = timedelta(microseconds=1)
 _LONGEST_LEAD: Final = LEAD_BUCKETS[-1].end
 
 
 def issue_time_at(connection: sa.Connection, series_id: str, *, at: datetime, layer: Layer) -> datetime | None:
     """When the newest forecast of a series and layer that was issued by `at` was issued."""
-    query = (
-        sa.select(_FORECASTS.issue_time)
-        .where(
-            _FORECASTS.series_id == series_id,
-            _FORECASTS.layer == layer.value,
-            _FORECASTS.issue_time <= microseconds(at),
-        )
-        .order_by(_FORECASTS.issue_time.desc())
-        .limit(1)
+    query = sa.select(_RUNS.issue_time).where(
+        _RUNS.series_id == series_id, _RUNS.layer == layer.value, _RUNS.issue_time <= microseconds(at)
     )
-    return moment_or_none(connection.scalar(query))
+    return moment_or_none(connection.scalar(query.order_by(_RUNS.issue_time.desc()).limit(1)))
 
 
 def issued(connection: sa.Connection, series_id: str, *, issue_time: datetime) -> pl.DataFrame:
@@ -48,9 +43,7 @@ def issued(connection: sa.Connection, series_id: str, *, issue_time: datetime) -
 def between(connection: sa.Connection, series_id: str, *, start: datetime, end: datetime) -> pl.DataFrame:
     """`FORECASTS` of a series, every layer and issue time, with start ≤ valid time < end."""
     query = sa.select(schema.FORECASTS).where(
-        _FORECASTS.series_id == series_id,
-        _FORECASTS.issue_time >= microseconds(start - _LONGEST_LEAD),
-        _FORECASTS.issue_time < microseconds(end),
+        _is_of_run(connection, series_id, start=start - _LONGEST_LEAD, end=end),
         _FORECASTS.valid_time >= microseconds(start),
         _FORECASTS.valid_time < microseconds(end),
     )
@@ -71,17 +64,16 @@ def freshest(
 
     With a lead of a day this is the view that was known a day ahead.
     """
+    until = min(as_of, end - lead_at_least) + _MICROSECOND
     lead = _FORECASTS.valid_time - _FORECASTS.issue_time
     rank = sa.func.row_number().over(partition_by=_FORECASTS.valid_time, order_by=_FORECASTS.issue_time.desc())
     candidates = (
         sa.select(schema.FORECASTS, rank.label("place"))
         .where(
-            _FORECASTS.series_id == series_id,
+            _is_of_run(connection, series_id, start=start - _LONGEST_LEAD, end=until),
             _FORECASTS.layer == layer.value,
             _FORECASTS.valid_time >= microseconds(start),
             _FORECASTS.valid_time < microseconds(end),
-            _FORECASTS.issue_time >= microseconds(start - _LONGEST_LEAD),
-            _FORECASTS.issue_time <= microseconds(min(as_of, end - lead_at_least)),
             lead >= lead_at_least // _MICROSECOND,
         )
         .subquery()
@@ -89,3 +81,16 @@ def freshest(
     columns = [candidates.c[column.name] for column in schema.FORECASTS.columns]
     query = sa.select(*columns).where(candidates.c.place == 1).order_by(candidates.c.valid_time)
     return frames.read_few(connection, schema.FORECASTS, query)
+
+
+def _is_of_run(connection: sa.Connection, series_id: str, *, start: datetime, end: datetime) -> sa.ColumnElement[bool]:
+    """Whether a forecast of a series was issued in start ≤ time < end; by the times of its runs it is found by key."""
+    first, last = microseconds(start), microseconds(end)
+    runs = sa.select(_RUNS.issue_time).where(_RUNS.series_id == series_id)
+    times = connection.scalars(runs.where(_RUNS.issue_time >= first, _RUNS.issue_time < last).distinct()).all()
+    return sa.and_(
+        _FORECASTS.series_id == series_id,
+        _FORECASTS.issue_time >= first,
+        _FORECASTS.issue_time < last,
+        dialect_of(connection).is_among(_FORECASTS.issue_time, times),
+    )

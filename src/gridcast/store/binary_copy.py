@@ -19,7 +19,7 @@ _Bytes = npt.NDArray[np.uint8]
 class _Piece(NamedTuple):
     """Of every row some bytes of fixed size, and a text behind them."""
 
-    fixed: _Bytes
+    fixed: list[_Bytes]
     text: bytes
     lengths: npt.NDArray[np.int64]
 
@@ -34,10 +34,13 @@ def blocks(rows: pl.DataFrame) -> Iterator[bytes]:
 
 def _encoded(rows: pl.DataFrame) -> bytes:
     pieces = list(_pieces(rows))
-    size = sum(each.fixed.shape[1] + each.lengths for each in pieces)
+    if all((each.lengths == each.lengths[0]).all() for each in pieces):
+        return _joined(pieces, rows.height)
+    merged = [np.hstack(each.fixed) for each in pieces]
+    size = sum(fixed.shape[1] + each.lengths for fixed, each in zip(merged, pieces, strict=True))
     place = np.cumsum(size) - size
     found = np.empty(int(size.sum()), np.uint8)
-    for fixed, text, lengths in pieces:
+    for fixed, (_, text, lengths) in zip(merged, pieces, strict=True):
         found[place[:, None] + np.arange(fixed.shape[1])] = fixed
         place = place + fixed.shape[1]
         before = np.cumsum(lengths) - lengths
@@ -46,19 +49,27 @@ def _encoded(rows: pl.DataFrame) -> bytes:
     return found.tobytes()
 
 
+def _joined(pieces: list[_Piece], rows: int) -> bytes:
+    """Rows of the same length, for which nothing has to be looked up."""
+    parts = []
+    for fixed, text, _ in pieces:
+        parts += [*fixed, np.frombuffer(text, np.uint8).reshape(rows, -1)]
+    return np.hstack(parts).tobytes()
+
+
 def _pieces(rows: pl.DataFrame) -> Iterator[_Piece]:
     fixed = [_same(struct.pack("!h", rows.width), rows.height)]
     for column in rows.get_columns():
         if column.dtype == pl.String:
             lengths = column.str.len_bytes().to_numpy().astype(np.int64)
             fixed.append(_big_endian(lengths, ">i4"))
-            yield _Piece(np.hstack(fixed), column.str.join().item().encode(), lengths)
+            yield _Piece(fixed, column.str.join().item().encode(), lengths)
             fixed = []
         else:
             kind = ">f8" if column.dtype == pl.Float64 else ">i8"
             fixed += [_same(struct.pack("!i", 8), rows.height), _big_endian(column.to_numpy(), kind)]
     if fixed:
-        yield _Piece(np.hstack(fixed), b"", np.zeros(rows.height, np.int64))
+        yield _Piece(fixed, b"", np.zeros(rows.height, np.int64))
 
 
 def _big_endian(values: npt.NDArray[Any], kind: str) -> _Bytes:

@@ -32,14 +32,21 @@ def _schema_faults(connection: sa.Connection) -> Iterator[str]:
 
 
 def _newest_runs(connection: sa.Connection) -> Iterator[str]:
-    newest = sa.select(_FORECASTS.series_id, _FORECASTS.layer, sa.func.max(_FORECASTS.issue_time))
+    rows = sa.select(*(_FORECASTS[name] for name in _KEYS)).distinct()
+    runs = sa.select(*(schema.RUNS.c[name] for name in _KEYS))
+    for one, other, told in ((rows, runs, "forecasts that no run tells of"), (runs, rows, "runs without forecasts")):
+        more = one.except_(other).subquery()
+        count = connection.scalar(sa.select(sa.func.count()).select_from(more))
+        if count:
+            yield f"there are {count:,} {told}"
+    newest = sa.select(schema.RUNS.c.series_id, schema.RUNS.c.layer, sa.func.max(schema.RUNS.c.issue_time))
     stored = {(row[0], row[1]): row[2] for row in connection.execute(newest.group_by("series_id", "layer"))}
     noted = {(row[0], row[1]): row[2] for row in connection.execute(sa.select(*(_RUNS[name] for name in _KEYS)))}
     for series_id, layer in sorted(stored.keys() | noted.keys()):
         is_time, says_time = stored.get((series_id, layer)), noted.get((series_id, layer))
         if is_time != says_time:
             yield (
-                f"series {series_id!r}, layer {layer}: the newest forecast is of {_told(is_time)}, latest_runs says "
+                f"series {series_id!r}, layer {layer}: the newest run is of {_told(is_time)}, latest_runs says "
                 f"{_told(says_time)}"
             )
 

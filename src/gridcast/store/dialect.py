@@ -1,6 +1,6 @@
 """What databases do each in their own way. Frames come and go as they are stored: see `frames.stored`."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -37,6 +37,9 @@ class Dialect(Protocol):
 
     def pieces(self, connection: sa.Connection, query: sa.Select[Any], schema: pl.Schema) -> Iterator[pl.DataFrame]:
         """The rows of a query, as stored, some at a time."""
+
+    def is_among(self, column: sa.ColumnElement[int], values: Sequence[int]) -> sa.ColumnElement[bool]:
+        """Whether a column has one of many values."""
 
     def renumber(self, connection: sa.Connection, table: sa.Table) -> None:
         """Let a table that numbers its own rows go on behind those it was given with their numbers."""

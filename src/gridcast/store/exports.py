@@ -39,6 +39,11 @@ def _readings(start: datetime, end: datetime, series_id: str | None, as_of: date
 def _forecasts(start: datetime, end: datetime, series_id: str | None, as_of: datetime) -> Query:
     table = schema.FORECASTS
     query = _between(table, table.c.issue_time, start, end, series_id)
+    if series_id is not None:
+        runs = schema.RUNS.c
+        times = sa.select(runs.issue_time).where(runs.series_id == series_id)
+        is_within = runs.issue_time >= microseconds(start), runs.issue_time < microseconds(end)
+        query = query.where(table.c.issue_time.in_(times.where(*is_within)))
     return query.where(table.c.issue_time <= microseconds(as_of)).order_by(
         table.c.issue_time, table.c.series_id, table.c.valid_time, table.c.layer
     )

@@ -18,28 +18,24 @@ _MICROSECOND = timedelta(microseconds=1)
 def save(connection: sa.Connection, forecasts: pl.DataFrame) -> None:
     """Write `FORECASTS`; the same series, issue time, valid time and layer replaces."""
     frames.upsert(connection, schema.FORECASTS, forecasts.select(FORECASTS.names()))
-    newest = forecasts.group_by("series_id", "layer").agg(
-        pl.col("issue_time").max(), pl.col("model_version").sort_by("issue_time", maintain_order=True).last()
-    )
-    frames.upsert(connection, schema.LATEST_RUNS, newest.sort("series_id", "layer"))
+    runs = forecasts.group_by("series_id", "layer", "issue_time").agg(pl.col("model_version").last())
+    runs = runs.sort("series_id", "layer", "issue_time")
+    frames.upsert(connection, schema.RUNS, runs)
+    frames.upsert(connection, schema.LATEST_RUNS, runs.unique(["series_id", "layer"], keep="last", maintain_order=True))
 
 
 def replace_run(
     connection: sa.Connection, forecasts: pl.DataFrame, *, series_id: str, issue_time: datetime, layer: Layer
 ) -> None:
     """Let the run of a series, issue time and layer be `FORECASTS`; with no rows there is no such run any more."""
-    whose = _ROWS.series_id == series_id, _ROWS.layer == layer.value
-    newest = sa.select(_RUNS.issue_time).where(_RUNS.series_id == series_id, _RUNS.layer == layer.value)
-    time = microseconds(issue_time)
-    connection.execute(sa.delete(schema.FORECASTS).where(*whose, _ROWS.issue_time == time))
+    for table in (schema.FORECASTS, schema.RUNS, schema.LATEST_RUNS):
+        is_it = table.c.series_id == series_id, table.c.layer == layer.value
+        connection.execute(sa.delete(table).where(*is_it, table.c.issue_time == microseconds(issue_time)))
     save(connection, forecasts)
-    if forecasts.is_empty() and connection.scalar(newest) == time:
-        _forget(connection, series_id, layer=layer)
-        before = sa.select(_ROWS.issue_time, _ROWS.model_version).where(*whose, _ROWS.issue_time < time)
-        row = connection.execute(before.order_by(_ROWS.issue_time.desc()).limit(1)).one_or_none()
-        if row is not None:
-            run = {"series_id": series_id, "layer": layer.value, "issue_time": row[0], "model_version": row[1]}
-            connection.execute(sa.insert(schema.LATEST_RUNS).values(run))
+    runs = schema.RUNS.c
+    newest = sa.select(schema.RUNS).where(runs.series_id == series_id, runs.layer == layer.value)
+    newest = newest.order_by(runs.issue_time.desc()).limit(1)
+    frames.upsert(connection, schema.LATEST_RUNS, frames.read_few(connection, schema.RUNS, newest))
 
 
 def latest_runs(connection: sa.Connection) -> pl.DataFrame:
@@ -78,8 +74,3 @@ def ahead(*, start: datetime, end: datetime, lead: timedelta, lead_end: timedelt
 def newest_issue_time(connection: sa.Connection) -> datetime | None:
     """When the newest forecast was issued."""
     return moment_or_none(connection.scalar(sa.select(sa.func.max(_ROWS.issue_time))))
-
-
-def _forget(connection: sa.Connection, series_id: str, *, layer: Layer) -> None:
-    is_it = _RUNS.series_id == series_id, _RUNS.layer == layer.value
-    connection.execute(sa.delete(schema.LATEST_RUNS).where(*is_it))

@@ -148,6 +148,11 @@ def pieces(connection: sa.Connection, query: sa.Select[Any], schema: pl.Schema) 
         yield _read(received, schema)
 
 
+def is_among(column: sa.ColumnElement[int], values: Sequence[int]) -> sa.ColumnElement[bool]:
+    """Whether a column has one of many values, sent as one array: a list is planned as long as it is read."""
+    return column == sa.any_(sa.literal(list(values), postgresql.ARRAY(sa.BigInteger)))
+
+
 def renumber(connection: sa.Connection, table: sa.Table) -> None:
     """Let a table that numbers its own rows go on behind those it was given with their numbers."""
     (key,) = table.primary_key.columns

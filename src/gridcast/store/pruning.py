@@ -12,7 +12,6 @@ from gridcast.store.dialect import dialect_of
 from gridcast.store.moments import moment
 
 _FORECASTS = schema.FORECASTS.c
-_RUNS = schema.LATEST_RUNS.c
 _LOG = schema.READING_LOG.c
 _LANDINGS = schema.LANDINGS.c
 _MICROSECOND = timedelta(microseconds=1)
@@ -64,13 +63,14 @@ def prune(connection: sa.Connection, kept: Kept, *, archived: Mapping[str, int])
 
 
 def _prune_forecasts(connection: sa.Connection, age: timedelta) -> Iterator[Pruned]:
-    """Forecasts, and the newest runs that are no longer there."""
+    """Forecasts, and the runs that are no longer there."""
     cut = _cut(connection, _FORECASTS.issue_time, age)
     if cut is None:
         return
     rows = dialect_of(connection).drop_forecasts(connection, before=cut)
     oldest = connection.scalar(sa.select(sa.func.min(_FORECASTS.issue_time)))
-    connection.execute(sa.delete(schema.LATEST_RUNS).where(_RUNS.issue_time < oldest))
+    for runs in (schema.RUNS, schema.LATEST_RUNS):
+        connection.execute(sa.delete(runs).where(runs.c.issue_time < oldest))
     yield Pruned("forecasts", moment(cut), rows)
 
 

@@ -104,11 +104,25 @@ FORECASTS = sa.Table(
     _text("model_version"),
     *(_number(column) for column in QUANTILE_COLUMNS),
     _text("degraded_because"),
-    sa.Index("forecasts_by_issue_time", "issue_time"),
+    sa.Index("forecasts_by_issue_time", "issue_time").ddl_if(dialect="sqlite"),
     sqlite_with_rowid=False,
     postgresql_partition_by="RANGE (issue_time)",
 )
-"""Every forecast ever issued, quantiles in MW, one column each."""
+"""Every forecast ever issued, quantiles in MW, one column each.
+
+In PostgreSQL the key begins with the issue time: a run is then written to one end of it, which takes half the time.
+"""
+
+RUNS = sa.Table(
+    "runs",
+    METADATA,
+    _text("series_id", key=True),
+    _text("layer", key=True),
+    _time("issue_time", key=True),
+    _text("model_version"),
+    sqlite_with_rowid=False,
+)
+"""When each series and layer was forecast: with these times its rows in `forecasts` are found by their key."""
 
 TICK_COUNTS = sa.Table(
     "tick_counts",
@@ -192,7 +206,7 @@ LATEST_RUNS = sa.Table(
     _text("model_version"),
     sqlite_with_rowid=False,
 )
-"""The newest forecast of each series and layer: its rows are those of `forecasts` with this issue time."""
+"""Of `runs` the newest of each series and layer."""
 
 OVERRIDES = sa.Table(
     "overrides",

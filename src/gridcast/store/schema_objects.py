@@ -26,6 +26,8 @@ STATEMENTS: Final[Mapping[str, Sequence[str]]] = {
         _VIEW,
     ),
     "postgresql": (
+        "ALTER TABLE forecasts DROP CONSTRAINT forecasts_pkey",
+        "ALTER TABLE forecasts ADD PRIMARY KEY (issue_time, series_id, valid_time, layer)",
         f"""
         CREATE FUNCTION keep_reading() RETURNS trigger LANGUAGE plpgsql AS
         $$ BEGIN {_KEEP}; RETURN NULL; END $$

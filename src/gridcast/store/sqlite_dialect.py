@@ -92,6 +92,11 @@ def pieces(connection: sa.Connection, query: sa.Select[Any], schema: pl.Schema) 
         yield pl.DataFrame(rows, schema=schema, orient="row")
 
 
+def is_among(column: sa.ColumnElement[int], values: Sequence[int]) -> sa.ColumnElement[bool]:
+    """Whether a column has one of many values."""
+    return column.in_(values)
+
+
 def renumber(connection: sa.Connection, table: sa.Table) -> None:
     """Nothing to do: AUTOINCREMENT goes on behind the largest number there has been."""
 

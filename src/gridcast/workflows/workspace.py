@@ -51,6 +51,11 @@ class Workspace:
         return self.data_dir / "explanations"
 
     @property
+    def drift(self) -> Path:
+        """What the newest search for drift found."""
+        return self.data_dir / "drift.json"
+
+    @property
     def unfinished_training(self) -> Path:
         """How far a training is that was interrupted."""
         return self.data_dir / "training.unfinished.npz"

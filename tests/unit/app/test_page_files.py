@@ -1,6 +1,7 @@
 """The files of the page: known ones only, sent once, in the colours of the report."""
 
 import asyncio
+import json
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,6 +14,7 @@ import gridcast.app
 from gridcast.app.problems import answer_problems
 from gridcast.app.routes import page
 from gridcast.dashboards.report.theme import DARK, LIGHT
+from gridcast.domain.series import Level
 
 FOLDER = Path(gridcast.app.__file__).parent / "page"
 NAMES = sorted(each.name for each in FOLDER.iterdir())
@@ -66,6 +68,12 @@ def test_a_script_imports_only_its_neighbours_and_makes_nothing_of_text(name: st
     assert not re.search(
         r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\(|new Function|localStorage", text
     )
+
+
+def test_the_picker_knows_every_level_of_the_hierarchy_from_the_top_down() -> None:
+    text = (FOLDER / "picker.js").read_text(encoding="utf-8")
+    (listed,) = re.findall(r"LEVELS = (\[.*?\]);", text)
+    assert json.loads(listed) == [level.value for level in reversed(Level)]
 
 
 def test_only_the_page_itself_may_be_run_and_asked() -> None:

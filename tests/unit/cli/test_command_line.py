@@ -1,6 +1,8 @@
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import typer.main
@@ -46,13 +48,21 @@ def test_help_names_every_command_and_the_exit_codes(tmp_path: Path) -> None:
     assert "3 refused by a gate" in " ".join(done.stdout.split())
 
 
-@pytest.mark.parametrize("command", COMMANDS)
-def test_every_command_shows_an_example_and_takes_config_and_format(command: str) -> None:
-    described = typer.main.get_command(app).commands[command]  # type: ignore[attr-defined]
+def leaves() -> Iterator[tuple[str, Any]]:
+    """Every command by its words, those of groups one by one."""
+    for name, command in typer.main.get_command(app).commands.items():  # type: ignore[attr-defined]
+        inner = getattr(command, "commands", None)
+        if inner is None:
+            yield name, command
+        else:
+            yield from ((f"{name} {word}", each) for word, each in inner.items())
 
-    assert f"gridcast {command}" in described.help.partition("Example")[2]
-    options = {option for parameter in described.params for option in parameter.opts}
-    assert {"--config", "--format"} <= options
+
+@pytest.mark.parametrize(("words", "command"), [pytest.param(*each, id=each[0]) for each in leaves()])
+def test_every_command_shows_an_example_and_takes_config_and_format(words: str, command: Any) -> None:
+    assert f"gridcast {words}" in command.help.partition("Example")[2]
+    options = {option for parameter in command.params for option in parameter.opts}
+    assert options >= ({"--config"} if words == "serve" else {"--config", "--format"})
 
 
 def test_the_version_is_the_packages(tmp_path: Path) -> None:

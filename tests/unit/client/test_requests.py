@@ -46,7 +46,7 @@ def test_when_nothing_helps_the_last_answer_is_told_and_never_the_key() -> None:
     with serve(answer) as web, Client(web.url, key=SECRET, attempts=2) as api, refusal("away, …") as caught:
         api.models()
     assert len(web.asked) == 2
-    assert SECRET not in f"{caught.value}{caught.value.__cause__}"
+    assert SECRET not in f"{caught.value}{caught.value.problem}{caught.value.__cause__}"
 
 
 def test_the_service_says_how_long_to_wait() -> None:
@@ -80,8 +80,26 @@ def test_an_answer_that_is_no_problem_document_is_told_by_its_status(body: bytes
         api.models()
 
 
+def test_an_answer_of_another_service_is_told() -> None:
+    login = Answer(b"<html>Please log in</html>", headers={"Content-Type": "text/html; charset=utf-8"})
+    told = "answer of the kind 'text/html'; expected application/json of a gridcast service"
+    with serve(answering(login)) as web, Client(web.url, key=SECRET) as api, refusal(told):
+        api.models()
+
+
 @pytest.mark.parametrize(
-    "url", ["gridcast.example.org", "ftp://gridcast.example.org", "https://", "https://h/?key=1", "https://h/#a", ""]
+    "url",
+    [
+        "gridcast.example.org",
+        "ftp://gridcast.example.org",
+        "https://",
+        "https://h/?key=1",
+        "https://h/#a",
+        "",
+        "http://h:99999",
+        "http://[::1",
+        "http://h:x",
+    ],
 )
 def test_what_is_no_address_of_a_service_is_refused(url: str) -> None:
     with pytest.raises(UsageError, match="expected a service's address"):

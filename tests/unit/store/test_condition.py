@@ -2,6 +2,7 @@
 
 import contextlib
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,8 @@ from support.store_ticks import START, clean, commit, forecast, received
 from gridcast.store import condition
 from gridcast.store.moments import microseconds
 from gridcast.store.store import Store
+
+DAY = timedelta(days=1)
 
 
 def faults(store: Store) -> list[str]:
@@ -37,18 +40,23 @@ def test_a_store_in_use_is_sound(busy: Store) -> None:
     [
         pytest.param(
             "DELETE FROM latest_runs",
-            "series 'a', layer model: the newest forecast is of 2024-04-02 00:00Z, latest_runs says none",
+            "series 'a', layer model: the newest run is of 2024-04-02 00:00Z, latest_runs says none",
             id="no newest run",
         ),
         pytest.param(
             f"UPDATE latest_runs SET issue_time = {microseconds(START)}",  # noqa: S608 - of a number
-            "series 'a', layer model: the newest forecast is of 2024-04-02 00:00Z, latest_runs says 2024-03-31 00:00Z",
+            "series 'a', layer model: the newest run is of 2024-04-02 00:00Z, latest_runs says 2024-03-31 00:00Z",
             id="an older newest run",
         ),
         pytest.param(
             "DELETE FROM forecasts",
-            "series 'a', layer model: the newest forecast is of none, latest_runs says 2024-04-02 00:00Z",
+            "there are 2 runs without forecasts",
             id="no forecasts",
+        ),
+        pytest.param(
+            f"DELETE FROM runs WHERE issue_time = {microseconds(START + DAY)}",  # noqa: S608 - of a number
+            "there are 1 forecasts that no run tells of",
+            id="a run that is not noted",
         ),
         pytest.param(
             "UPDATE consumers SET log_offset = 1000",

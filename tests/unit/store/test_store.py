@@ -199,6 +199,7 @@ def test_counts_tell_the_rows_of_each_table(store: Store) -> None:
         "latest_runs": 1,
         "reading_log": 2,
         "readings": 1,
+        "runs": 1,
     }
 
 

@@ -14,7 +14,7 @@ from support.formula import LEADS, MW_ON_HOLIDAY, MW_PER_DEGREE, formula_forecas
 from support.processed_history import HOUR, START, TIME_ZONE, write_history
 
 from gridcast.domain.errors import GridcastError, UsageError
-from gridcast.domain.tables import HOLIDAYS
+from gridcast.domain.tables import SPECIAL_DAYS, DayKind
 from gridcast.evaluation.attribution import side_by_side
 from gridcast.models.tensorflow.serving import Forecaster
 from gridcast.workflows.explain_forecast import INPUT_GROUPS, explain_against, explain_daily, explain_since
@@ -100,12 +100,12 @@ def test_contributions_add_up_to_the_difference(against: pl.DataFrame, since: pl
 def test_each_group_contributes_what_the_formula_makes_of_its_change(
     forecaster: Forecaster, processed: Processed, tmp_path: Path
 ) -> None:
-    day = ISSUE.date()
+    feast = pl.DataFrame([(ISSUE.date(), "feast", DayKind.HOLIDAY.value, None)], schema=SPECIAL_DAYS, orient="row")
     with_holiday = changed(
         processed,
         tmp_path,
         file=Path("holidays.parquet"),
-        change=lambda rows: pl.concat([rows, pl.DataFrame({"date": [day], "name": ["feast"]}, schema=HOLIDAYS)]),
+        change=lambda rows: pl.concat([rows, feast]),
     )
     hours = side_by_side(explain_against(forecaster, with_holiday, asked(), days=7))
     temperature = {

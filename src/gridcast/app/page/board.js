@@ -17,6 +17,7 @@ import { WhatIfPanel } from "./whatif.js";
 const MAY_CHANGE = new Set(["operator", "engineer", "admin"]);
 const REFRESH_MS = 60_000;
 const TICK_MS = 20_000;
+const GAP_MS = 2_000;
 
 const board = { me: null, series: [], chosen: null, status: null, statusAt: 0, picture: null, feed: null, question: 0 };
 
@@ -180,11 +181,21 @@ function clearSeries() {
   overrides.clear();
 }
 
+// However fast forecasts come, they are asked for one at a time and not more often than every GAP_MS.
 async function heard(name, data) {
-  if (name !== "forecast" || !board.chosen) return;
-  const isNew = board.picture?.isIssued && Date.parse(data.issue_time) > board.picture.until;
-  await attempt(refresh);
-  if (isNew) announce(`New forecast of ${board.chosen.series_id}, issued ${datedText(Date.parse(data.issue_time), board.chosen.time_zone)}.`);
+  if (name !== "forecast") return;
+  board.heard = data;
+  if (board.isCatchingUp) return;
+  board.isCatchingUp = true;
+  while (board.heard && board.chosen) {
+    const issued = Date.parse(board.heard.issue_time ?? "");
+    const isNew = board.picture?.isIssued && issued > board.picture.until;
+    board.heard = null;
+    await attempt(refresh);
+    if (isNew && board.chosen) announce(`New forecast of ${board.chosen.series_id}, issued ${datedText(issued, board.chosen.time_zone)}.`);
+    await new Promise((done) => { setTimeout(done, GAP_MS); });
+  }
+  board.isCatchingUp = false;
 }
 
 // Whatever goes wrong is said once, above the tiles, until the next success.

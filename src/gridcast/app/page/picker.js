@@ -39,6 +39,7 @@ export class SeriesPicker {
   }
 
   markLate(ids) {
+    if (ids.length === this.#late.size && ids.every((each) => this.#late.has(each))) return;
     this.#late = new Set(ids);
     this.#fill();
   }
@@ -50,7 +51,9 @@ export class SeriesPicker {
     this.#options.find((each) => each.dataset.id === seriesId)?.scrollIntoView({ block: "nearest" });
   }
 
+  // The option that is about to be chosen stays so, wherever it comes to stand.
   #fill() {
+    const active = this.#options[this.#active]?.dataset.id;
     const typed = this.#search.value.trim().toLowerCase();
     const wanted = typed === (this.#chosen ?? "").toLowerCase() ? "" : typed;
     const fitting = this.#series.filter((each) => each.series_id.toLowerCase().includes(wanted));
@@ -65,7 +68,7 @@ export class SeriesPicker {
     this.#options = [...this.#list.querySelectorAll("[role=option]")];
     this.#options.forEach((each, at) => { each.id = `series-${at}`; });
     this.#active = -1;
-    this.#search.removeAttribute("aria-activedescendant");
+    this.#activate(this.#options.findIndex((each) => each.dataset.id === active));
     this.#tellCount(fitting.length);
   }
 

@@ -53,6 +53,7 @@ def create_key(request: Request, here: Here, wanted: WantedKey) -> Response:
         at=here.clock(),
         expires_at=wanted.expires_at,
     )
+    request.app.state.authentication.keys.forget()
     return _json({**_described(made.kept), "key": made.key}, status=201)
 
 
@@ -61,7 +62,9 @@ def revoke_key(request: Request, here: Here, key_id: Annotated[str, Path(min_len
     """Let a key open nothing any more, within seconds. It stays in the list."""
     if all(each.key_id != key_id for each in keys.all_keys(here.store)):
         raise NotFoundError(f"key {key_id!r} is not known; expected one of GET /v1/keys.")
-    return _json(_described(keys.revoke(here.store, key_id, by=_author(request), at=here.clock())))
+    revoked = keys.revoke(here.store, key_id, by=_author(request), at=here.clock())
+    request.app.state.authentication.keys.forget()
+    return _json(_described(revoked))
 
 
 def _author(request: Request) -> keys.Author:

@@ -1,0 +1,1 @@
+"""Metric names, their text exposition, and the alert rules over them."""

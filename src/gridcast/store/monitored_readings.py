@@ -1,0 +1,82 @@
+"""What monitoring reads of readings, sources and events: by keys, a few milliseconds, however long the history is."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+import polars as pl
+import sqlalchemy as sa
+
+from gridcast.domain.tables import UTC_TIME
+from gridcast.store import frames, schema
+from gridcast.store.moments import microseconds
+
+_READINGS = schema.READINGS.c
+
+
+def newest_loads(connection: sa.Connection) -> pl.DataFrame:
+    """Every series with a reading: `series_id` and `newest_reading`, its latest interval with a load, or null."""
+    ids, readings = _series(), schema.READINGS.alias()
+    newest = sa.select(readings.c.valid_time).where(readings.c.series_id == ids.c.series_id)
+    newest = newest.where(readings.c.load_mw.is_not(None)).order_by(readings.c.valid_time.desc()).limit(1)
+    query = sa.select(ids.c.series_id, newest.scalar_subquery().label("newest_reading"))
+    found = connection.execute(query.where(ids.c.series_id.is_not(None))).all()
+    frame = pl.DataFrame(
+        [tuple(each) for each in found], schema={"series_id": pl.String, "newest_reading": pl.Int64}, orient="row"
+    )
+    return frame.with_columns(pl.from_epoch("newest_reading", time_unit="us").cast(UTC_TIME))
+
+
+def flags(connection: sa.Connection, *, start: datetime, end: datetime) -> dict[str, int]:
+    """Clean readings of start ≤ valid time < end by quality flag."""
+    ids, readings = _series(), schema.READINGS.alias()
+    is_within = (
+        readings.c.series_id == ids.c.series_id,
+        readings.c.valid_time >= microseconds(start),
+        readings.c.valid_time < microseconds(end),
+    )
+    query = sa.select(readings.c.quality, sa.func.count()).select_from(ids.join(readings, sa.and_(*is_within)))
+    return {str(flag): int(count) for flag, count in connection.execute(query.group_by(readings.c.quality))}
+
+
+def loads(connection: sa.Connection, series_ids: Sequence[str], *, start: datetime, end: datetime) -> pl.DataFrame:
+    """`series_id`, `valid_time`, `load_mw`, `quality` of some series, start ≤ valid time < end."""
+    query = sa.select(_READINGS.series_id, _READINGS.valid_time, _READINGS.load_mw, _READINGS.quality).where(
+        _READINGS.series_id.in_(list(series_ids)),
+        _READINGS.valid_time >= microseconds(start),
+        _READINGS.valid_time < microseconds(end),
+    )
+    return frames.read_few(connection, schema.READINGS, query)
+
+
+def log_lag(connection: sa.Connection, consumer: str) -> int | None:
+    """Readings in the log that a consumer has not taken yet; None before its first commit."""
+    mark = schema.CONSUMERS.c
+    offset = connection.scalar(sa.select(mark.log_offset).where(mark.consumer == consumer))
+    head = connection.scalar(sa.select(sa.func.max(schema.READING_LOG.c.log_offset)))
+    return None if offset is None else max(0, int(head or 0) - int(offset))
+
+
+def live_sources(connection: sa.Connection) -> pl.DataFrame:
+    """Every live source: `source`, `rows`, `committed_at`."""
+    sources = schema.SOURCES.c
+    return frames.read_few(connection, schema.SOURCES, sa.select(sources.source, sources.rows, sources.committed_at))
+
+
+def latency_counts(connection: sa.Connection) -> pl.DataFrame:
+    """`stage`, `upper_s` (the last is `schema.NO_BOUND_S`) and `n`, ascending."""
+    table = schema.LATENCIES
+    return frames.read_few(connection, table, sa.select(table).order_by(table.c.stage, table.c.upper_s))
+
+
+def event_counts(connection: sa.Connection) -> dict[str, int]:
+    """How many events of each kind there are."""
+    kind = schema.EVENTS.c.kind
+    return {str(name): int(n) for name, n in connection.execute(sa.select(kind, sa.func.count()).group_by(kind))}
+
+
+def _series() -> sa.CTE:
+    """Ids of the series that have readings, one look into the key for each."""
+    first = sa.select(sa.func.min(_READINGS.series_id).label("series_id")).cte("series", recursive=True)
+    readings = schema.READINGS.alias()
+    following = sa.select(sa.func.min(readings.c.series_id)).where(readings.c.series_id > first.c.series_id)
+    return first.union_all(sa.select(following.scalar_subquery()).where(first.c.series_id.is_not(None)))

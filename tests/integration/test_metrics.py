@@ -1,0 +1,116 @@
+"""What the service and the command tell Prometheus is what the store holds."""
+
+import time
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+from support.plant import Plant
+from support.served import HOUR, Served, served
+
+from gridcast.app.service import Service
+from gridcast.domain.roles import Role
+from gridcast.monitoring.exposition import exposition
+from gridcast.monitoring.metric_names import METRICS
+from gridcast.workflows.score_forecasts import score_forecasts
+
+Values = dict[str, dict[tuple[tuple[str, str], ...], float]]
+
+
+def values_of(text: str) -> Values:
+    """Name → labels → value."""
+    found: Values = {}
+    for family in text_string_to_metric_families(text):
+        for each in family.samples:
+            found.setdefault(each.name, {})[tuple(sorted(each.labels.items()))] = each.value
+    return found
+
+
+def labelled(**labels: str) -> tuple[tuple[str, str], ...]:
+    return tuple(sorted(labels.items()))
+
+
+@pytest.fixture(scope="module")
+def here(plant: Plant, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    folder = tmp_path_factory.mktemp("measured")
+    with served(plant, folder / "data", folder / "gridcast.db") as found:
+        found.issue(found.newest - 3 * HOUR)
+        score_forecasts(found.store, plant.processed, last=timedelta(days=2))
+        yield found
+
+
+def at_the_end_of_its_history(here: Served) -> Service:
+    """The same service an hour after its newest forecast."""
+    service = here.service
+    return Service(service.store, service.workspace, service.settings, clock=lambda: here.newest + HOUR)
+
+
+def test_a_viewer_reads_metrics_and_nobody_else_does(here: Served) -> None:
+    with here.client(Role.VIEWER) as client, here.client(None) as stranger:
+        answer = client.get("/metrics")
+        assert answer.status_code == 200
+        assert answer.headers["content-type"].startswith("text/plain; version=")
+        assert stranger.get("/metrics").status_code == 401
+    assert values_of(answer.text)["gridcast_store_up"] == {(): 1.0}
+
+
+def test_metrics_are_those_of_the_store(here: Served) -> None:
+    found = values_of(at_the_end_of_its_history(here).metrics.text().decode())
+    assert found["gridcast_forecast_age_seconds"][labelled(layer="model")] == 3600
+    assert found["gridcast_reading_age_seconds"][labelled(level="system")] == 7200
+    assert found["gridcast_events_total"][labelled(kind="promoted")] == 1
+    assert found["gridcast_events_total"][labelled(kind="promotion_refused")] == 0
+    assert found["gridcast_model_info"][labelled(alias="champion", version="1")] == 1
+    ids = here.plant.processed.hierarchy.ids
+    assert found["gridcast_forecast_rows"][labelled(layer="model")] == 12 * len(ids)
+    assert {dict(labels)["series_id"] for labels in found["gridcast_forecast_mae_megawatts"]} == set(ids)
+    with here.store.transaction():
+        scores = here.store.scores().filter(series_id="system", layer="model", lead_bucket="0–6 h")
+    weighted = (scores["mae_mw"] * scores["n"]).sum() / scores["n"].sum()
+    labels = labelled(series_id="system", layer="model", lead_bucket="0–6 h")
+    assert found["gridcast_forecast_mae_megawatts"][labels] == pytest.approx(weighted)
+    assert set(found["gridcast_forecast_impossible_rows"].values()) == {0.0}
+    assert len(found["gridcast_forecast_jump_ratio"]) == len(ids)
+
+
+def test_a_late_series_is_counted_at_its_level(here: Served) -> None:
+    connection = here.store.transaction()
+    with connection as open_one:
+        open_one.exec_driver_sql("SAVEPOINT before")
+    found = values_of(at_the_end_of_its_history(here).metrics.text().decode())
+    assert found["gridcast_late_series"][labelled(level="zone")] == 0
+    assert sum(found["gridcast_clean_readings"].values()) == 24 * len(here.plant.processed.hierarchy.ids)
+
+
+def test_a_store_that_does_not_answer_is_told_as_such(here: Served, tmp_path: Path) -> None:
+    service = at_the_end_of_its_history(here)
+    with here.store.transaction() as connection:
+        connection.exec_driver_sql("ALTER TABLE runs RENAME TO gone")
+    try:
+        found = values_of(service.metrics.text().decode())
+    finally:
+        with here.store.transaction() as connection:
+            connection.exec_driver_sql("ALTER TABLE gone RENAME TO runs")
+    assert found["gridcast_store_up"] == {(): 0.0}
+    assert found["gridcast_store_errors_total"] == {(): 1.0}
+    assert "gridcast_model_info" in found
+
+
+def test_a_scrape_takes_less_than_fifty_milliseconds(here: Served) -> None:
+    watch = at_the_end_of_its_history(here)._watch()  # noqa: SLF001 - without what it keeps for five seconds
+    watch.samples()
+    taken = []
+    for _ in range(5):
+        began = time.process_time()
+        exposition(watch.samples())
+        taken.append(time.process_time() - began)
+    assert min(taken) < 0.05, taken
+
+
+def test_every_sample_is_of_a_metric_that_is_named_once(here: Served) -> None:
+    names = [each.name for each in METRICS]
+    assert len(names) == len(set(names))
+    samples = at_the_end_of_its_history(here)._watch().samples()  # noqa: SLF001
+    assert all(len(each.labels) == len(each.metric.labels) for each in samples)
