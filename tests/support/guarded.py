@@ -12,11 +12,11 @@ import httpx
 from fastapi import FastAPI, Request
 from pydantic import BaseModel
 
-from gridcast.app.access import PUBLIC, AccessRules
-from gridcast.app.authentication import Authentication
+from gridcast.app.guard.access import PUBLIC, AccessRules
+from gridcast.app.guard.authentication import Authentication
+from gridcast.app.guard.protection import protect
+from gridcast.app.guard.trail import Trail
 from gridcast.app.problems import answer_problems
-from gridcast.app.protection import protect
-from gridcast.app.trail import Trail
 from gridcast.domain.roles import Role
 from gridcast.settings.service import ServiceSettings
 from gridcast.store import keys

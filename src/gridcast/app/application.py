@@ -8,9 +8,10 @@ from fastapi import FastAPI
 from starlette.middleware.gzip import GZipMiddleware
 
 from gridcast import __version__
-from gridcast.app.authentication import Authentication
+from gridcast.app.guard.authentication import Authentication
+from gridcast.app.guard.protection import protect
+from gridcast.app.guard.trail import Trail
 from gridcast.app.problems import Problem, answer_problems
-from gridcast.app.protection import protect
 from gridcast.app.routes import (
     accuracy,
     administration,
@@ -27,7 +28,6 @@ from gridcast.app.routes import (
     what_if,
 )
 from gridcast.app.service import Service
-from gridcast.app.trail import Trail
 
 _PACKED_FROM = 1024
 _AT_ONCE = 8

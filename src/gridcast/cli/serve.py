@@ -2,7 +2,6 @@
 
 import os
 import socket
-import sys
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
@@ -13,18 +12,10 @@ from gridcast.cli.stop import stop_asked
 from gridcast.domain.errors import UsageError
 
 if TYPE_CHECKING:
-    import uvicorn
-    from fastapi import FastAPI
-
     from gridcast.settings.service import ServiceSettings
 
 _GIVE_BACK: Final = "background_thread:true,dirty_decay_ms:500,muzzy_decay_ms:500"
 """Memory that polars has freed goes back to the system within a second: the service runs for months."""
-_SWITCH_S: Final = 0.001
-"""Longest that the loop waits for a thread that works on frames."""
-_MOST_CONNECTIONS: Final = 1_000
-_GRACE_S: Final = 5
-"""Seconds that requests in hand have to end once the service is stopped."""
 
 
 def serve(
@@ -48,22 +39,18 @@ def serve(
     from gridcast.cli.installation import Installation
 
     try:
-        import uvicorn
-
-        from gridcast.app.application import create_app
+        from gridcast.app.server import serve_on
         from gridcast.app.service import Service
     except ModuleNotFoundError as error:
         raise UsageError(f"{error}; expected gridcast installed with its extra 'api'.") from error
 
     here = Installation.open(config)
     settings = _listening(here.settings.app.service, host=host, port=port)
-    with here.store() as store:
-        app = create_app(Service(store, here.workspace, here.settings.app.model_copy(update={"service": settings})))
-        with _listening_socket(settings) as listening, stop_asked():
-            address = "{}:{}".format(*listening.getsockname()[:2])
-            remark(f"serving on {'https' if settings.tls else 'http'}://{address}/ until stopped.")
-            sys.setswitchinterval(_SWITCH_S)
-            uvicorn.Server(_configured(app, settings)).run(sockets=[listening])
+    with here.store() as store, _listening_socket(settings) as listening, stop_asked():
+        service = Service(store, here.workspace, here.settings.app.model_copy(update={"service": settings}))
+        address = "{}:{}".format(*listening.getsockname()[:2])
+        remark(f"serving on {'https' if settings.tls else 'http'}://{address}/ until stopped.")
+        serve_on(listening, service)
 
 
 def _listening(settings: "ServiceSettings", *, host: str | None, port: int | None) -> "ServiceSettings":
@@ -93,24 +80,3 @@ def _listening_socket(settings: "ServiceSettings") -> socket.socket:
             f"{settings.host}:{settings.port}: {error.strerror}; expected an address of this machine and a port that "
             "is free. Choose others with --host and --port."
         ) from error
-
-
-def _configured(app: "FastAPI", settings: "ServiceSettings") -> "uvicorn.Config":
-    import uvicorn
-
-    from gridcast.app.connections import GuardedConnection
-
-    return uvicorn.Config(
-        app,
-        log_level="warning",
-        access_log=False,
-        server_header=False,
-        proxy_headers=bool(settings.trusted_proxies),
-        forwarded_allow_ips=list(settings.trusted_proxies),
-        ssl_certfile=None if settings.tls is None else settings.tls.cert,
-        ssl_keyfile=None if settings.tls is None else settings.tls.key,
-        timeout_graceful_shutdown=_GRACE_S,
-        http=GuardedConnection,
-        limit_concurrency=_MOST_CONNECTIONS,
-        ws="none",
-    )

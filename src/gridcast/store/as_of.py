@@ -65,22 +65,23 @@ def freshest(
     With a lead of a day this is the view that was known a day ahead.
     """
     until = min(as_of, end - lead_at_least) + _MICROSECOND
-    lead = _FORECASTS.valid_time - _FORECASTS.issue_time
-    rank = sa.func.row_number().over(partition_by=_FORECASTS.valid_time, order_by=_FORECASTS.issue_time.desc())
-    candidates = (
-        sa.select(schema.FORECASTS, rank.label("place"))
+    is_of_run = _is_of_run(connection, series_id, start=start - _LONGEST_LEAD, end=until)
+    is_of_layer = _FORECASTS.layer == layer.value
+    newest = (
+        sa.select(_FORECASTS.valid_time, sa.func.max(_FORECASTS.issue_time).label("issue_time"))
         .where(
-            _is_of_run(connection, series_id, start=start - _LONGEST_LEAD, end=until),
-            _FORECASTS.layer == layer.value,
+            is_of_run,
+            is_of_layer,
             _FORECASTS.valid_time >= microseconds(start),
             _FORECASTS.valid_time < microseconds(end),
-            lead >= lead_at_least // _MICROSECOND,
+            _FORECASTS.valid_time - _FORECASTS.issue_time >= lead_at_least // _MICROSECOND,
         )
+        .group_by(_FORECASTS.valid_time)
         .subquery()
     )
-    columns = [candidates.c[column.name] for column in schema.FORECASTS.columns]
-    query = sa.select(*columns).where(candidates.c.place == 1).order_by(candidates.c.valid_time)
-    return frames.read_few(connection, schema.FORECASTS, query)
+    is_it = sa.and_(_FORECASTS.valid_time == newest.c.valid_time, _FORECASTS.issue_time == newest.c.issue_time)
+    query = sa.select(schema.FORECASTS).join(newest, is_it).where(is_of_run, is_of_layer)
+    return frames.read_few(connection, schema.FORECASTS, query.order_by(_FORECASTS.valid_time))
 
 
 def _is_of_run(connection: sa.Connection, series_id: str, *, start: datetime, end: datetime) -> sa.ColumnElement[bool]:

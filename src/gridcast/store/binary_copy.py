@@ -10,7 +10,7 @@ import polars as pl
 
 _HEADER: Final = b"PGCOPY\n\xff\r\n\0" + struct.pack("!ii", 0, 0)
 _END: Final = struct.pack("!h", -1)
-_ROWS_AT_ONCE: Final = 8_000
+_ROWS_AT_ONCE: Final = 4_000
 """The server works on one piece while the next is encoded."""
 
 _Bytes = npt.NDArray[np.uint8]

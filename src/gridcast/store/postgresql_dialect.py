@@ -22,7 +22,9 @@ _FORM = "postgresql://user:password@host:5432/database"
 _SCHEMA_LOCK = 7_203_651_001
 _LOG_LOCK = 7_203_651_002
 _FEW_ROWS = 50
-"""So few are faster written one by one than by way of a temporary table."""
+"""So few are faster written one by one than together."""
+_SOME_ROWS = 5_000
+"""So many are faster sent as arrays than by way of a temporary table."""
 _LOCK_SECONDS = 10
 """A step that locks everybody out gives up before those behind it wait longer."""
 _BYTES_AT_ONCE = 64_000_000
@@ -95,6 +97,10 @@ def upsert(connection: sa.Connection, table: sa.Table, rows: pl.DataFrame, *, ad
             return
     if once.height <= _FEW_ROWS:
         connection.exec_driver_sql(_upsert(table, tuple(once.columns), added), once.sort(keys).rows())
+        return
+    if once.height <= _SOME_ROWS:
+        arrays = [column.to_list() for column in once.get_columns()]
+        connection.exec_driver_sql(_merge_arrays(table, tuple(once.columns), added), tuple(arrays))
         return
     given = f"given_{table.name}"
     like = f"AS SELECT * FROM {table.name} WITH NO DATA"  # noqa: S608 - a name of ours
@@ -264,6 +270,17 @@ def _merge(table: sa.Table, names: Sequence[str], added: frozenset[str]) -> str:
     given = sa.table(f"given_{table.name}", *(sa.column(name) for name in names)).c
     rows = sa.select(*given).order_by(*(given[key.name] for key in table.primary_key.columns))
     return _text(replacing(postgresql.insert(table).from_select(names, rows), table, added=added), names)
+
+
+@functools.cache
+def _merge_arrays(table: sa.Table, names: Sequence[str], added: frozenset[str]) -> str:
+    """Those of `_merge`, with a %s for the array of each column in place of a table of given rows."""
+    given = f"given_{table.name}"
+    types = [table.c[name].type.compile(dialect=postgresql.dialect()) for name in names]  # type: ignore[no-untyped-call]
+    columns = ", ".join(f'"{name}"' for name in names)
+    arrays = ", ".join(f"%s::{each}[]" for each in types)
+    rows = f"FROM unnest({arrays}) AS {given} ({columns})"
+    return _merge(table, names, added).replace(f"FROM {given}", rows, 1)
 
 
 def _text(statement: sa.Insert, names: Sequence[str]) -> str:

@@ -13,8 +13,8 @@ from fastapi import FastAPI
 from fastapi.routing import iter_route_contexts
 from support.guarded import asked
 
-from gridcast.app.access import ACCESS, PUBLIC
 from gridcast.app.application import create_app
+from gridcast.app.guard.access import ACCESS, PUBLIC
 from gridcast.app.service import Service
 from gridcast.domain.roles import Role
 from gridcast.settings.app import AppSettings

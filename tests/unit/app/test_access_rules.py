@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from starlette.routing import compile_path
 
-from gridcast.app.access import ACCESS, PUBLIC, AccessRules
+from gridcast.app.guard.access import ACCESS, PUBLIC, AccessRules
 from gridcast.domain.roles import Role
 
 RULES = AccessRules()

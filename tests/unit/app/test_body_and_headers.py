@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from support.guarded import guarded, in_parts
 
-from gridcast.app.body_limit import BodyLimit
+from gridcast.app.guard.body_limit import BodyLimit
 from gridcast.domain.roles import Role
 
 LIMIT = 1000

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 import pytest
 import uvicorn
 
-from gridcast.app.connections import GuardedConnection
+from gridcast.app.guard.connections import GuardedConnection
 
 
 class Impatient(GuardedConnection):

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from support.guarded import Guarded, guarded
 
-from gridcast.app import key_ring
-from gridcast.app.authentication import Authentication
+from gridcast.app.guard import key_ring
+from gridcast.app.guard.authentication import Authentication
 from gridcast.domain.errors import UsageError
 from gridcast.domain.roles import Role
 from gridcast.settings.service import ServiceSettings

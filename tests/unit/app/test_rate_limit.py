@@ -2,7 +2,7 @@
 
 import pytest
 
-from gridcast.app.rate_limit import TokenBuckets
+from gridcast.app.guard.rate_limit import TokenBuckets
 
 
 class Clock:

@@ -16,8 +16,8 @@ from support.guarded import guarded
 from support.identity import AUDIENCE, ISSUER, Provider, claims, key_set, signer
 from support.web import Answer, serve, url_of_nobody
 
-from gridcast.app.signing_keys import PAUSE_S, REFRESH_S, RETRY_S, SigningKeys
-from gridcast.app.tokens import TokenError, Tokens
+from gridcast.app.guard.signing_keys import PAUSE_S, REFRESH_S, RETRY_S, SigningKeys
+from gridcast.app.guard.tokens import TokenError, Tokens
 from gridcast.domain.errors import GridcastError
 from gridcast.domain.roles import Role
 from gridcast.settings.service import OidcSettings

@@ -10,8 +10,8 @@ from typing import Any
 
 from support.guarded import asked, guarded
 
-from gridcast.app.refusals import Unauthenticated
-from gridcast.app.trail import Trail
+from gridcast.app.guard.refusals import Unauthenticated
+from gridcast.app.guard.trail import Trail
 from gridcast.domain.roles import Role
 from gridcast.store import audit
 from gridcast.store.audit import Recorded

@@ -14,7 +14,7 @@ import pytest
 import yaml
 from support.postgres import PASSWORD, Server, running_postgres
 
-from gridcast.app.access import ACCESS
+from gridcast.app.guard.access import ACCESS
 from gridcast.cli import main
 from gridcast.settings.app import AppSettings
 from gridcast.store import audit

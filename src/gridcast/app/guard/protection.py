@@ -5,13 +5,13 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.types import ASGIApp
 
-from gridcast.app.access import AccessRules
-from gridcast.app.authentication import Authentication
-from gridcast.app.body_limit import BodyLimit
-from gridcast.app.gate import Gate
-from gridcast.app.rate_limit import TokenBuckets
-from gridcast.app.security_headers import SecurityHeaders
-from gridcast.app.trail import Trail
+from gridcast.app.guard.access import AccessRules
+from gridcast.app.guard.authentication import Authentication
+from gridcast.app.guard.body_limit import BodyLimit
+from gridcast.app.guard.gate import Gate
+from gridcast.app.guard.rate_limit import TokenBuckets
+from gridcast.app.guard.security_headers import SecurityHeaders
+from gridcast.app.guard.trail import Trail
 from gridcast.settings.service import ServiceSettings
 
 

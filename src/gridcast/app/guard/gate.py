@@ -4,11 +4,11 @@ from typing import Final
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from gridcast.app.access import PUBLIC, AccessRules, Rule
-from gridcast.app.authentication import Authentication, Principal
-from gridcast.app.rate_limit import TokenBuckets
-from gridcast.app.refusals import Forbidden, Refusal, TooMany, Unavailable, UnknownPath, WrongMethod, answer
-from gridcast.app.trail import Trail
+from gridcast.app.guard.access import PUBLIC, AccessRules, Rule
+from gridcast.app.guard.authentication import Authentication, Principal
+from gridcast.app.guard.rate_limit import TokenBuckets
+from gridcast.app.guard.refusals import Forbidden, Refusal, TooMany, Unavailable, UnknownPath, WrongMethod, answer
+from gridcast.app.guard.trail import Trail
 from gridcast.store.errors import StoreError
 
 SAFE_METHODS: Final = frozenset({"GET", "HEAD"})

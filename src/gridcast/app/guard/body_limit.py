@@ -2,7 +2,7 @@
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from gridcast.app.refusals import BodyTooLarge, answer
+from gridcast.app.guard.refusals import BodyTooLarge, answer
 
 
 class BodyLimit:

@@ -8,7 +8,7 @@ from typing import Any, Final, NamedTuple
 
 import jwt
 
-from gridcast.app.signing_keys import SigningKeys
+from gridcast.app.guard.signing_keys import SigningKeys
 from gridcast.domain.roles import Role
 from gridcast.settings.service import OidcSettings
 

@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from gridcast.app.key_ring import KeyRing
-from gridcast.app.rate_limit import TokenBuckets
-from gridcast.app.refusals import Forbidden, TooMany, Unauthenticated, Unavailable
-from gridcast.app.tokens import Bearer, TokenError, Tokens
+from gridcast.app.guard.key_ring import KeyRing
+from gridcast.app.guard.rate_limit import TokenBuckets
+from gridcast.app.guard.refusals import Forbidden, TooMany, Unauthenticated, Unavailable
+from gridcast.app.guard.tokens import Bearer, TokenError, Tokens
 from gridcast.domain.errors import GridcastError, UsageError
 from gridcast.domain.roles import Role
 from gridcast.settings.service import ServiceSettings

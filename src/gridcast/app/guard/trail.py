@@ -10,9 +10,9 @@ from typing import Final, NamedTuple
 
 from starlette.types import Scope
 
-from gridcast.app.access import Rule
-from gridcast.app.authentication import Principal
-from gridcast.app.refusals import Refusal
+from gridcast.app.guard.access import Rule
+from gridcast.app.guard.authentication import Principal
+from gridcast.app.guard.refusals import Refusal
 from gridcast.store import audit
 from gridcast.store.errors import StoreError
 from gridcast.store.store import Store
