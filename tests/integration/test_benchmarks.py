@@ -50,7 +50,7 @@ def test_contestants_of_the_batch_benchmark_come_to_the_same_readings() -> None:
     assert figures["rows"] > 200_000
 
 
-@pytest.mark.parametrize("name", ["train", "inference", "stream"])
+@pytest.mark.parametrize("name", ["train", "inference", "stream", "store"])
 def test_what_is_timed_runs_and_ends_with_its_figures(name: str) -> None:
     figures = run(name, "--quick")
     assert figures.keys() >= {*EACH, "missed"}
@@ -115,5 +115,6 @@ def test_a_history_turned_backwards_keeps_every_hour_with_its_own_weather(monkey
 def test_every_benchmark_is_run_here() -> None:
     modules = {each.stem for each in (ROOT / "benchmarks").glob("*.py")} - {"__init__"}
     packages = {each.parent.name for each in (ROOT / "benchmarks").glob("*/__main__.py")}
-    run_here = {"vee_quality", "station_mix", "batch", "accuracy", "train", "inference", "stream", "cold_series"}
+    timed = {"train", "inference", "stream", "store"}
+    run_here = timed | {"vee_quality", "station_mix", "batch", "accuracy", "cold_series"}
     assert modules | packages == run_here

@@ -36,7 +36,7 @@ _DESCRIPTION = (
     "Forecasts of demand with their uncertainty, the readings they rest on, how good they were, and what operators "
     "make of them. Loads are mean MW over an interval, times are UTC and label the start of the interval."
 )
-_ROUTERS = (
+ROUTERS = (
     status.router,
     series.router,
     readings.router,
@@ -50,6 +50,7 @@ _ROUTERS = (
     administration.router,
     metrics.router,
 )
+"""Everything below /v1."""
 _PROBLEMS = {
     code: {"model": Problem, "description": text, "content": {"application/problem+json": {}}}
     for code, text in {
@@ -97,7 +98,7 @@ def create_app(service: Service) -> FastAPI:
         redirect_slashes=False,
     )
     app.state.service, app.state.authentication = service, authentication
-    for router in _ROUTERS:
+    for router in ROUTERS:
         app.include_router(router)
     app.include_router(page.router)
     answer_problems(app)

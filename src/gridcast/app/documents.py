@@ -85,6 +85,7 @@ class ForecastPoint(Quantiles):
     valid_time: datetime
     issue_time: datetime
     layer: Layer
+    model_version: str
     degraded_because: str
 
 
@@ -105,6 +106,7 @@ class ForecastDocument(Document):
                         "valid_time": _EXAMPLE_TIME,
                         "issue_time": _EXAMPLE_TIME,
                         "layer": "model",
+                        "model_version": "3",
                         "p05": 1690.2,
                         "p10": 1704.1,
                         "p25": 1727.5,

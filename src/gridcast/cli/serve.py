@@ -2,6 +2,7 @@
 
 import os
 import socket
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
@@ -45,12 +46,20 @@ def serve(
         raise UsageError(f"{error}; expected gridcast installed with its extra 'api'.") from error
 
     here = Installation.open(config)
+    _require_catalogue(here.workspace.registry)
     settings = _listening(here.settings.app.service, host=host, port=port)
     with here.store() as store, _listening_socket(settings) as listening, stop_asked():
         service = Service(store, here.workspace, here.settings.app.model_copy(update={"service": settings}))
         address = "{}:{}".format(*listening.getsockname()[:2])
         remark(f"serving on {'https' if settings.tls else 'http'}://{address}/ until stopped.")
         serve_on(listening, service)
+
+
+def _require_catalogue(registry: Path) -> None:
+    from gridcast.registry.catalogue import has_catalogue
+
+    if registry.is_dir() and not has_catalogue(registry):
+        raise UsageError(f'{registry}: no list of its models yet; run "gridcast status" once, which writes it.')
 
 
 def _listening(settings: "ServiceSettings", *, host: str | None, port: int | None) -> "ServiceSettings":

@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from support.store_ticks import ALWAYS, START, child, clean, forecast, received
 
 from gridcast.domain.tables import FORECASTS, Layer
+from gridcast.store import condition
 from gridcast.store.dialect import database as opened
 from gridcast.store.errors import StoreError
 from gridcast.store.migrations import migrate
@@ -125,6 +126,8 @@ def test_what_is_there_stays(earlier: Path | str) -> None:
             assert rows["issue_time"].to_list() == ISSUED
             assert rows["p95"].to_list() == [7.0] * 4
             assert store.latest_runs().rows() == [("a", Layer.MODEL, ISSUED[-1], f"{ISSUED[-1]:%j}")]
+            with store.transaction() as connection:
+                assert list(condition.faults(connection)) == []
 
 
 def test_a_migrated_store_takes_what_a_new_one_takes(earlier: Path | str) -> None:

@@ -138,11 +138,15 @@ function axes({ timeZone }, { x, y, start, end, low, high, left, right, top, bot
     svg("line", { class: "grid", x1: left, x2: right, y1: y(level), y2: y(level) }),
     svg("text", { x: left - 8, y: y(level) + 4, "text-anchor": "end" }, megawatts(level, { like: high })),
   ]);
+  let lastName = -Infinity;
   const times = ticksBetween(start, end, timeZone).flatMap(({ time, label, day }) => {
     const at = x(time);
     const line = svg("line", { class: day ? "grid day" : "grid", x1: at, x2: at, y1: top, y2: bottom + (day ? 6 : 3) });
     const hour = isNarrow && label !== "12" ? [] : [svg("text", { x: at, y: bottom + 17, "text-anchor": "middle" }, label)];
-    const name = day ? [svg("text", { class: "day-name", x: clamp(at, left + 4, right - 36), y: bottom + 33, "text-anchor": "middle" },
+    const middle = clamp(at, left + 4, right - (isNarrow ? 16 : 36));
+    const isNamed = day !== null && middle - lastName > (isNarrow ? 46 : 76);
+    if (isNamed) lastName = middle;
+    const name = isNamed ? [svg("text", { class: "day-name", x: middle, y: bottom + 33, "text-anchor": "middle" },
       isNarrow ? day.split(" ").slice(1).join(" ") : day)] : [];
     return [line, ...hour, ...name];
   });

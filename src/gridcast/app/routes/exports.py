@@ -19,7 +19,7 @@ router = APIRouter(prefix="/v1/export", tags=["export"])
 
 _LONGEST: Final = timedelta(days=3_660)
 _DEFAULT: Final = timedelta(days=7)
-_MOST_ROWS: Final = 1_000_000
+_MOST_ROWS: Final = 250_000
 
 
 class Table(enum.StrEnum):
@@ -77,7 +77,7 @@ _FORMATS: Final[Mapping[FileFormat, _Written]] = {
     FileFormat.ARROW: _Written("application/vnd.apache.arrow.stream", _arrow),
     FileFormat.XLSX: _Written("application/vnd.openxmlformats-officedocument.spreadsheetml.sheet", _xlsx),
 }
-_MOST_IN_EXCEL: Final = 200_000
+_MOST_IN_EXCEL: Final = 100_000
 
 
 @router.get(
@@ -106,7 +106,7 @@ def export(
 ) -> Response:
     """A table as a file: readings by valid time, forecasts and scores by issue time, events by when they happened.
 
-    At most a million rows, in Excel 200,000; ask for a shorter time or one series if there are more.
+    At most 250,000 rows, in Excel 100,000; ask for a shorter time or one series if there are more.
     """
     if series_id is not None:
         here.series(series_id)

@@ -27,7 +27,7 @@ from gridcast.workflows.issued_peaks import issued_peaks
 router = APIRouter(prefix="/v1/forecasts", tags=["forecasts"])
 
 _LONGEST: Final = timedelta(days=31)
-_POINT: Final = ("valid_time", "issue_time", "layer", *QUANTILE_COLUMNS, "degraded_because")
+_POINT: Final = ("valid_time", "issue_time", "layer", "model_version", *QUANTILE_COLUMNS, "degraded_because")
 
 
 class Wanted(enum.StrEnum):
