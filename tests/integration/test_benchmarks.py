@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from numpy.testing import assert_array_equal
+from support.services import require_programs
 
 from gridcast.features.windows import window_inputs
 
@@ -50,8 +51,10 @@ def test_contestants_of_the_batch_benchmark_come_to_the_same_readings() -> None:
     assert figures["rows"] > 200_000
 
 
-@pytest.mark.parametrize("name", ["train", "inference", "stream", "store"])
+@pytest.mark.parametrize("name", ["train", "inference", "stream", "store", "api"])
 def test_what_is_timed_runs_and_ends_with_its_figures(name: str) -> None:
+    if name == "api":
+        require_programs("wrk")
     figures = run(name, "--quick")
     assert figures.keys() >= {*EACH, "missed"}
     assert figures["name"] == name
@@ -115,6 +118,6 @@ def test_a_history_turned_backwards_keeps_every_hour_with_its_own_weather(monkey
 def test_every_benchmark_is_run_here() -> None:
     modules = {each.stem for each in (ROOT / "benchmarks").glob("*.py")} - {"__init__"}
     packages = {each.parent.name for each in (ROOT / "benchmarks").glob("*/__main__.py")}
-    timed = {"train", "inference", "stream", "store"}
+    timed = {"train", "inference", "stream", "store", "api"}
     run_here = timed | {"vee_quality", "station_mix", "batch", "accuracy", "cold_series"}
     assert modules | packages == run_here

@@ -1,6 +1,7 @@
 """The service put together: routes, who may use them, limits, and how failures are answered."""
 
 import contextlib
+import functools
 from collections.abc import AsyncIterator
 
 import anyio.to_thread
@@ -97,6 +98,7 @@ def create_app(service: Service) -> FastAPI:
         responses=_PROBLEMS,  # type: ignore[arg-type]
         redirect_slashes=False,
     )
+    service.changes.prepare = functools.partial(forecasts.renew, service)
     app.state.service, app.state.authentication = service, authentication
     for router in ROUTERS:
         app.include_router(router)

@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -22,10 +22,12 @@ class Changes:
 
     Attributes:
         store: what is looked at.
+        prepare: what is done for a new mark before anybody is told.
         mark: what it was the last time; None: not known, such as while the store does not answer.
     """
 
     store: Store
+    prepare: Callable[[Mark], None] = lambda _: None
     mark: Mark | None = None
     _changed: asyncio.Condition = field(default_factory=asyncio.Condition, init=False)
 
@@ -67,4 +69,7 @@ class Changes:
 
     def _read(self) -> Mark:
         with self.store.transaction() as connection:
-            return mark_of(connection)
+            found = mark_of(connection)
+        if found != self.mark:
+            self.prepare(found)
+        return found

@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 from gridcast.app.changes import Changes
 from gridcast.store.marks import Mark
 
-_OLDEST: Final = 5.0
+_OLDEST: Final = 60.0
 """Seconds after which an answer is made anew, whatever the mark says."""
 _MOST: Final = 5_000
 
@@ -34,6 +34,9 @@ class Answer:
         return self._packed
 
 
+_Key = tuple[str, str]
+
+
 class _Kept(NamedTuple):
     answer: Answer
     mark: Mark | None
@@ -48,27 +51,52 @@ class NewestForecasts:
         changes: tells the mark.
         clock: monotonic seconds.
         making: held by who makes an answer.
+        forgotten: how often all was forgotten.
     """
 
     changes: Changes
     clock: Callable[[], float] = time.monotonic
     making: asyncio.Lock = field(default_factory=asyncio.Lock, init=False)
-    _kept: dict[tuple[str, str], _Kept] = field(default_factory=dict, init=False)
+    forgotten: int = field(default=0, init=False)
+    _kept: dict[_Key, _Kept] = field(default_factory=dict, init=False)
+    _coming: dict[_Key, _Kept] = field(default_factory=dict, init=False)
+    _asked: set[_Key] = field(default_factory=set, init=False)
 
     def at_hand(self, series_id: str, layer: str) -> Answer | None:
         """The answer for a series and layer, if it still holds."""
-        kept = self._kept.get((series_id, layer))
-        mark = self.changes.mark
-        if kept is None or mark is None or kept.mark != mark or self.clock() - kept.made_at > _OLDEST:
+        key, mark = (series_id, layer), self.changes.mark
+        kept = self._kept.get(key)
+        if kept is None or kept.mark != mark:
+            kept = self._coming.pop(key, None) if self._is_come(key, mark) else None
+            if kept is not None:
+                self._kept[key] = kept
+        if kept is None or mark is None or self.clock() - kept.made_at > _OLDEST:
             return None
+        self._asked.add(key)
         return kept.answer
 
-    def keep(self, series_id: str, layer: str, answer: Answer, *, mark: Mark | None) -> None:
-        """An answer that was made after a mark had been seen."""
+    def _is_come(self, key: _Key, mark: Mark | None) -> bool:
+        return key in self._coming and self._coming[key].mark == mark
+
+    def keep(self, series_id: str, layer: str, answer: Answer, *, mark: Mark | None, begun: int) -> None:
+        """An answer that was made after a mark had been seen, unless all was forgotten since it was `begun`."""
         if len(self._kept) >= _MOST:
             self._kept.clear()
-        self._kept[series_id, layer] = _Kept(answer, mark, self.clock())
+        if begun == self.forgotten:
+            self._kept[series_id, layer] = _Kept(answer, mark, self.clock())
+
+    def keep_for(self, coming: dict[_Key, Answer], *, mark: Mark, begun: int) -> None:
+        """The same of several that hold once a new mark is the store's; until then those of before do."""
+        if begun == self.forgotten:
+            self._coming = {key: _Kept(answer, mark, self.clock()) for key, answer in coming.items()}
+
+    def asked_lately(self) -> set[_Key]:
+        """Series and layers that were asked for since the last time."""
+        asked, self._asked = self._asked, set()
+        return asked
 
     def forget(self) -> None:
         """Make every answer anew the next time."""
+        self.forgotten += 1
         self._kept.clear()
+        self._coming = {}

@@ -8,8 +8,10 @@ from gridcast import __version__
 from gridcast.cli import (
     audit,
     calendar,
+    dashboards,
     data,
     demo,
+    drift,
     evaluation,
     explain,
     hierarchy,
@@ -78,9 +80,11 @@ for command in (
     explain.explain,
     peaks.peaks,
     live.score,
+    drift.drift,
     look.report,
     look.status,
     metrics.metrics,
+    dashboards.dashboards,
     serve.serve,
 ):
     app.command(context_settings=_OPEN if command in {data.prepare, live.stream} else None)(command)

@@ -64,14 +64,12 @@ def freshest(
 
     With a lead of a day this is the view that was known a day ahead.
     """
-    until = min(as_of, end - lead_at_least) + _MICROSECOND
-    is_of_run = _is_of_run(connection, series_id, start=start - _LONGEST_LEAD, end=until)
-    is_of_layer = _FORECASTS.layer == layer.value
+    first, last = start - _LONGEST_LEAD, min(as_of, end - lead_at_least) + _MICROSECOND
     newest = (
         sa.select(_FORECASTS.valid_time, sa.func.max(_FORECASTS.issue_time).label("issue_time"))
         .where(
-            is_of_run,
-            is_of_layer,
+            _is_of_run(connection, series_id, start=first, end=last),
+            _FORECASTS.layer == layer.value,
             _FORECASTS.valid_time >= microseconds(start),
             _FORECASTS.valid_time < microseconds(end),
             _FORECASTS.valid_time - _FORECASTS.issue_time >= lead_at_least // _MICROSECOND,
@@ -80,18 +78,22 @@ def freshest(
         .subquery()
     )
     is_it = sa.and_(_FORECASTS.valid_time == newest.c.valid_time, _FORECASTS.issue_time == newest.c.issue_time)
-    query = sa.select(schema.FORECASTS).join(newest, is_it).where(is_of_run, is_of_layer)
+    query = sa.select(schema.FORECASTS).join(newest, is_it)
+    query = query.where(_is_within(series_id, start=first, end=last), _FORECASTS.layer == layer.value)
     return frames.read_few(connection, schema.FORECASTS, query.order_by(_FORECASTS.valid_time))
 
 
 def _is_of_run(connection: sa.Connection, series_id: str, *, start: datetime, end: datetime) -> sa.ColumnElement[bool]:
     """Whether a forecast of a series was issued in start ≤ time < end; by the times of its runs it is found by key."""
-    first, last = microseconds(start), microseconds(end)
-    runs = sa.select(_RUNS.issue_time).where(_RUNS.series_id == series_id)
-    times = connection.scalars(runs.where(_RUNS.issue_time >= first, _RUNS.issue_time < last).distinct()).all()
+    within = _RUNS.issue_time >= microseconds(start), _RUNS.issue_time < microseconds(end)
+    times = connection.scalars(sa.select(_RUNS.issue_time).where(_RUNS.series_id == series_id, *within).distinct())
+    is_among = dialect_of(connection).is_among(_FORECASTS.issue_time, times.all())
+    return sa.and_(_is_within(series_id, start=start, end=end), is_among)
+
+
+def _is_within(series_id: str, *, start: datetime, end: datetime) -> sa.ColumnElement[bool]:
     return sa.and_(
         _FORECASTS.series_id == series_id,
-        _FORECASTS.issue_time >= first,
-        _FORECASTS.issue_time < last,
-        dialect_of(connection).is_among(_FORECASTS.issue_time, times),
+        _FORECASTS.issue_time >= microseconds(start),
+        _FORECASTS.issue_time < microseconds(end),
     )

@@ -1,5 +1,6 @@
 """Forecasts: the newest, as issued at a time, and the freshest at some lead; and the peaks they lead to."""
 
+import contextlib
 import enum
 from datetime import datetime, timedelta
 from typing import Annotated, Final
@@ -17,11 +18,13 @@ from gridcast.app.errors import BadRequestError, NotFoundError
 from gridcast.app.newest import Answer, NewestForecasts
 from gridcast.app.parameters import Lead, Moment, SeriesId, require_span
 from gridcast.app.service import Here, Service
+from gridcast.domain.errors import GridcastError
 from gridcast.domain.quantiles import QUANTILE_COLUMNS
 from gridcast.domain.tables import FORECASTS, Layer
 from gridcast.evaluation.overrides import effective
 from gridcast.models.tensorflow.artefact import read_manifest
 from gridcast.store import as_of as archive
+from gridcast.store.marks import Mark
 from gridcast.workflows.issued_peaks import issued_peaks
 
 router = APIRouter(prefix="/v1/forecasts", tags=["forecasts"])
@@ -95,12 +98,21 @@ def peaks(here: Here, series_id: SeriesId) -> Response:
 async def _newest(here: Service, series_id: str, layer: Wanted) -> Answer:
     """The answer at hand, or made anew: one after the other, so that those that are at hand need not wait."""
     async with here.newest.making:
-        mark = here.changes.mark
+        mark, begun = here.changes.mark, here.newest.forgotten
         found = here.newest.at_hand(series_id, layer)
         if found is None:
             found = await run_in_threadpool(_answer, here, series_id, layer, None, None, None, None)
-            here.newest.keep(series_id, layer, found, mark=mark)
+            here.newest.keep(series_id, layer, found, mark=mark, begun=begun)
         return found
+
+
+def renew(here: Service, mark: Mark) -> None:
+    """Make the answers that were asked for lately anew, so that nobody has to wait for them under a new mark."""
+    coming, begun = {}, here.newest.forgotten
+    for series_id, layer in here.newest.asked_lately():
+        with contextlib.suppress(GridcastError):
+            coming[series_id, layer] = _answer(here, series_id, Wanted(layer), None, None, None, None)
+    here.newest.keep_for(coming, mark=mark, begun=begun)
 
 
 def _answer(

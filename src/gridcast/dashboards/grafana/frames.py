@@ -1,7 +1,7 @@
 """What every panel has: title, description, queries, place and what it says when there is nothing."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from typing import Any, Final, TypeVar
 
 from gridcast.dashboards.grafana import theme
@@ -24,10 +24,13 @@ SHARE: Final = "percentunit"
 SECONDS: Final = "s"
 COUNT: Final = "short"
 
+Drawn = Builder[values.Panel]
+"""A panel, whatever it draws."""
+
 Panel = TypeVar("Panel", timeseries.Panel, stat.Panel, table.Panel, barchart.Panel)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Frame:
     """One panel, whatever it draws.
 
@@ -44,6 +47,7 @@ class Frame:
     """
 
     title: str
+    _: KW_ONLY
     description: str
     queries: Sequence[Builder[Dataquery]]
     source: shapes.DataSourceRef = POSTGRES

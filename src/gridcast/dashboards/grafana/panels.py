@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from gridcast.dashboards.grafana import theme
-from gridcast.dashboards.grafana.frames import Frame, fixed, legend, one_color, properties, tooltip
+from gridcast.dashboards.grafana.frames import Frame, fixed, legend, one_color, properties, steps, tooltip
 from gridcast.dashboards.grafana.sdk import barchart, common, shapes, stat, table, timeseries
 
 HOUR: Final = "1h"
@@ -86,3 +86,9 @@ def bars(frame: Frame, *, along: str, colors: Mapping[str, str] | None = None) -
 def _over_time(frame: Frame, *, step: str) -> timeseries.Panel:
     panel = frame.around(timeseries.Panel()).interval(step).legend(legend()).tooltip(tooltip())
     return panel.axis_border_show(False).line_interpolation(shapes.LineInterpolation.LINEAR)
+
+
+def limited(panel: timeseries.Panel, *, at: float) -> timeseries.Panel:
+    """The panel with a line at a value that should not be exceeded."""
+    dashed = common.GraphThresholdsStyleConfig().mode(shapes.GraphThresholdsStyleMode.DASHED)
+    return panel.thresholds(steps((at, "bad"))).thresholds_style(dashed)

@@ -13,7 +13,7 @@ def chosen(series: str = SERIES) -> str:
 
 
 def last_before(series: str = SERIES) -> str:
-    """SQL that joins to `actual` (`valid_time`) the forecast `said` of its interval, the last one long enough before."""
+    """SQL that joins to `actual` (`valid_time`) the last forecast `said` of its interval, long enough before it."""
     return f"""
 CROSS JOIN LATERAL (
   SELECT max(issue_time) AS issue_time FROM runs WHERE series_id = {series} AND layer = 'model'

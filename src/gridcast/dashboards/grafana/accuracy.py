@@ -1,0 +1,110 @@
+"""The board of the analyst: how far forecasts were off, whether their bands hold, and what overrides were worth."""
+
+from typing import Final
+
+from gridcast.dashboards.grafana import accuracy_rows, annotations, panels, theme, variables
+from gridcast.dashboards.grafana.board import board
+from gridcast.dashboards.grafana.frames import MEGAWATTS, SHARE, Drawn, Frame, fixed, properties
+from gridcast.dashboards.grafana.queries import Shape, rows
+from gridcast.dashboards.grafana.sdk import dashboard
+from gridcast.domain.lead_time import LEAD_BUCKETS
+
+_NO_SCORES: Final = "no scores here: stream keeps them as actuals come in, gridcast score makes them anew"
+_BUCKETS: Final = {each.label: color for each, color in zip(LEAD_BUCKETS, theme.OF_BUCKETS, strict=True)}
+
+
+def accuracy() -> dashboard.Dashboard:
+    """The board."""
+    made = board(
+        "Forecast accuracy",
+        uid="gridcast-accuracy",
+        description="How far issued forecasts were off, by lead, hour and series, and whether their bands hold.",
+        span=("now-30d", "now"),
+        variables=[variables.datasource(), variables.series(), variables.zones(), variables.ahead()],
+        annotations=[annotations.models()],
+    )
+    for panel in (_metric("MAE"), _metric("bias"), _metric("pinball"), _coverage(), _by_lead(), _by_hour()):
+        made = made.with_panel(panel)
+    return made.with_row(dashboard.Row("Every series")).with_panel(_by_zone()).with_panel(_value_added())
+
+
+_METRICS: Final = {
+    "MAE": ("mae_mw", "Mean absolute error of the median"),
+    "bias": ("bias_mw", "Mean of forecast − actual, above zero: forecast too high"),
+    "pinball": ("pinball_mw", "Mean pinball loss over the seven quantiles, the error of the whole distribution"),
+}
+
+
+def _metric(name: str) -> Drawn:
+    column, meaning = _METRICS[name]
+    text = f"{meaning}, by lead bucket; a forecast stands at its issue time."
+    query = rows(accuracy_rows.over_time(column), shape=Shape.LONG)
+    frame = Frame(f"$series: {name} by lead", description=text, queries=[query], no_value=_NO_SCORES, unit=MEGAWATTS)
+    panel = panels.lines(frame)
+    for label, color in _BUCKETS.items():
+        panel = panel.override_by_regexp(f"^{label}$", properties(color=fixed(color)))
+    return panel
+
+
+def _coverage() -> Drawn:
+    text = (
+        "Share of actuals inside the 80 and 90 % bands, all leads. Below its nominal line a band is too narrow, above "
+        "it too wide."
+    )
+    frame = Frame(
+        "$series: coverage",
+        description=text,
+        queries=[rows(accuracy_rows.COVERAGE)],
+        no_value=_NO_SCORES,
+        unit=SHARE,
+        decimals=0,
+    )
+    model, other = theme.between("model"), theme.between("linear")
+    panel = panels.lines(frame, colors={"80 % band": model, "90 % band": other}).min(0).max(1)
+    for name, color in (("nominal 80 %", model), ("nominal 90 %", other)):
+        looks = properties(color=fixed(color), custom_lineWidth=1, custom_lineStyle={"fill": "dash", "dash": [4, 6]})
+        panel = panel.override_by_name(name, looks)
+    return panel
+
+
+def _by_lead() -> Drawn:
+    text = "Errors over the time range by how long before its interval a forecast was issued."
+    query = rows(accuracy_rows.BY_LEAD)
+    frame = Frame("$series: error by lead", description=text, queries=[query], no_value=_NO_SCORES, unit=MEGAWATTS)
+    return panels.bars(frame, along="lead", colors=_errors("MAE", "pinball", "bias"))
+
+
+def _by_hour() -> Drawn:
+    text = (
+        "Errors by hour of the day, in the time zone of this board, of the forecasts chosen under 'Past forecasts'; "
+        "measured intervals only."
+    )
+    query = rows(accuracy_rows.BY_HOUR)
+    frame = Frame("$series: error by hour", description=text, queries=[query], unit=MEGAWATTS)
+    return panels.bars(frame, along="hour", colors=_errors("MAE", "bias"))
+
+
+def _by_zone() -> Drawn:
+    text = "Means over all leads of the time range, the largest error first."
+    query = rows(accuracy_rows.BY_ZONE)
+    frame = Frame("Error by series", description=text, queries=[query], no_value=_NO_SCORES, width=24)
+    units = dict.fromkeys(("MAE", "bias", "pinball"), MEGAWATTS) | dict.fromkeys(
+        ("in 80 % band", "in 90 % band"), SHARE
+    )
+    return panels.listing(frame, units=units)
+
+
+def _value_added() -> Drawn:
+    text = (
+        "Mean absolute error of the model and of what operators made of it, over the overridden intervals that are "
+        "measured; value added is the difference, below zero where overrides made it worse."
+    )
+    query = rows(accuracy_rows.VALUE_ADDED)
+    empty = "no overridden interval has been measured here"
+    frame = Frame("Value added by overrides", description=text, queries=[query], no_value=empty, width=24, height=6)
+    return panels.listing(frame, units=dict.fromkeys(("model", "operator", "value added"), MEGAWATTS))
+
+
+def _errors(*names: str) -> dict[str, str]:
+    colors = {"MAE": theme.between("model"), "pinball": theme.between("naive"), "bias": theme.between("issue")}
+    return {name: colors[name] for name in names}

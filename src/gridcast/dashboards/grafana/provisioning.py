@@ -1,0 +1,56 @@
+"""What Grafana reads at its start: where data comes from, where boards lie, and whom alerts reach.
+
+Grafana puts environment variables of its own process in for `$NAME`; no file holds a secret.
+"""
+
+from typing import Final
+
+_DATA_SOURCES: Final = """\
+apiVersion: 1
+prune: true
+datasources:
+  - name: gridcast store
+    uid: gridcast-store
+    type: grafana-postgresql-datasource
+    access: proxy
+    url: $GRIDCAST_STORE_HOST
+    user: $GRIDCAST_STORE_USER
+    editable: false
+    jsonData:
+      database: $GRIDCAST_STORE_DATABASE
+      sslmode: $GRIDCAST_STORE_SSLMODE
+      maxOpenConns: 10
+      maxIdleConns: 2
+      connMaxLifetime: 3600
+    secureJsonData:
+      password: $GRIDCAST_STORE_PASSWORD
+  - name: gridcast metrics
+    uid: gridcast-metrics
+    type: prometheus
+    access: proxy
+    url: $GRIDCAST_PROMETHEUS_URL
+    editable: false
+    jsonData:
+      httpMethod: POST
+      prometheusType: Prometheus
+"""
+
+_BOARDS: Final = """\
+apiVersion: 1
+providers:
+  - name: gridcast
+    folder: gridcast
+    folderUid: gridcast
+    type: file
+    disableDeletion: true
+    allowUiUpdates: false
+    updateIntervalSeconds: 60
+    options:
+      path: $GRIDCAST_BOARDS
+"""
+
+PROVISIONED: Final = {
+    "provisioning/datasources/gridcast.yaml": _DATA_SOURCES,
+    "provisioning/dashboards/gridcast.yaml": _BOARDS,
+}
+"""Path below the folder of boards → YAML."""

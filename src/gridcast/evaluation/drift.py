@@ -1,0 +1,133 @@
+"""Drift: whether the newest days still look like those that were learned from, in what goes in and what is left over.
+
+Every score is that of the last `WINDOW` days; its limit is learned from days that are known to be good.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.float64]
+
+WINDOW: Final = 28
+"""Days a detector looks back on."""
+QUARTER: Final = 91
+SLACK: Final = 0.5
+"""Standard deviations of a day's error that are taken as nothing."""
+CLIP: Final = 4.0
+"""A day counts for at most so many standard deviations: one day is never drift."""
+_PATHS: Final = 400
+_BLOCK: Final = 7
+_QUIET: Final = 0.97
+"""Share of made-up quarters without drift in which a detector keeps silent."""
+_BINS: Final = 10
+_LEAST_SHARE: Final = 1e-3
+
+
+def population_stability(sample: Floats, *, reference: Floats) -> float:
+    """Population stability index of a sample, in tenths of its reference: Σ (p − q) ln(p / q); NaN without values.
+
+    Below 0.1 the two are usually called alike, above 0.25 different.
+
+    >>> population_stability(np.arange(100.0), reference=np.arange(100.0))
+    0.0
+    """
+    known, base = sample[np.isfinite(sample)], reference[np.isfinite(reference)]
+    if not known.size or not base.size:
+        return float("nan")
+    edges = np.unique(np.quantile(base, np.linspace(0, 1, _BINS + 1)[1:-1]))
+    p, q = (
+        np.maximum(
+            np.bincount(np.searchsorted(edges, each, side="right"), minlength=len(edges) + 1) / len(each), _LEAST_SHARE
+        )
+        for each in (known, base)
+    )
+    return float(((p - q) * np.log(p / q)).sum())
+
+
+def outside_share(sample: Floats, *, reference: Floats) -> float:
+    """Share of the sample below the least or above the largest reference value.
+
+    >>> outside_share(np.array([0.0, 5.0, 11.0, 12.0]), reference=np.array([0.0, 10.0]))
+    0.5
+    """
+    known = sample[np.isfinite(sample)]
+    if not known.size or not np.isfinite(reference).any():
+        return 0.0
+    return float(((known < np.nanmin(reference)) | (known > np.nanmax(reference))).mean())
+
+
+def cusum(z: Floats) -> Floats:
+    """Page's cumulative sum at the last of the days (…, day) of standardised errors, of the worse direction (…).
+
+    Days without an error (NaN) change nothing. E. S. Page (1954), Biometrika 41.
+
+    >>> cusum(np.array([0.0, 2.0, 2.0]))
+    array(3.)
+    """
+    up, down = np.zeros(z.shape[:-1]), np.zeros(z.shape[:-1])
+    for day in range(z.shape[-1]):
+        step = np.clip(np.nan_to_num(z[..., day], nan=0.0), -CLIP, CLIP)
+        is_known = np.isfinite(z[..., day])
+        up = np.where(is_known, np.maximum(0.0, up + step - SLACK), up)
+        down = np.where(is_known, np.maximum(0.0, down - step - SLACK), down)
+    return np.maximum(up, down)
+
+
+def coverage_evidence(outside: Floats, n: Floats, *, expected: float) -> Floats:
+    """What each day says for twice, and for half, the expected share outside a band: log likelihood ratios (2, …, day).
+
+    `outside` of `n` intervals (…, day) lay outside.
+    """
+    return np.stack(
+        [
+            outside * np.log(share / expected) + (n - outside) * np.log((1 - share) / (1 - expected))
+            for share in (min(2 * expected, 0.5 + expected / 2), expected / 2)
+        ]
+    )
+
+
+def positive_sum(evidence: Floats) -> Floats:
+    """Cumulative sum of evidence (…, day) at the last day, that begins anew whenever it falls below zero (…)."""
+    total = np.zeros(evidence.shape[:-1])
+    for day in range(evidence.shape[-1]):
+        total = np.maximum(0.0, total + np.nan_to_num(evidence[..., day], nan=0.0))
+    return total
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Usual:
+    """How days are that are known to be good: `centre` and `spread` of each column (column,)."""
+
+    centre: Floats
+    spread: Floats
+
+    @classmethod
+    def of(cls, daily: Floats) -> "Usual":
+        """Of errors (day, column): their mean and standard deviation."""
+        return cls(np.nanmean(daily, axis=0), np.maximum(np.nanstd(daily, axis=0), 1e-9))
+
+    def standardised(self, daily: Floats) -> Floats:
+        """(day, column) → (column, day)."""
+        return ((daily - self.centre) / self.spread).T
+
+
+def made_up_quarters(days: int, *, seed: int = 0) -> npt.NDArray[np.int64]:
+    """Which good day stands on each day of quarters made of their weeks, the window before included (path, day)."""
+    rng = np.random.default_rng(seed)
+    length = QUARTER + WINDOW - 1
+    starts = rng.integers(0, days, size=(_PATHS, -(-length // _BLOCK)))
+    index = (starts[..., np.newaxis] + np.arange(_BLOCK)) % days
+    return index.reshape(_PATHS, -1)[:, :length]
+
+
+def windows(daily: Floats, *, length: int = WINDOW) -> Floats:
+    """The days up to each day (…, day) → (…, day − length + 1, length)."""
+    return np.lib.stride_tricks.sliding_window_view(daily, length, axis=-1)
+
+
+def quiet_limit(scores: Floats) -> float:
+    """What scores of made-up quarters (path, day) exceed in few of them."""
+    return float(np.quantile(scores.max(axis=-1), _QUIET))

@@ -1,0 +1,111 @@
+"""Whether the newest days are still those the champion was made for."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import polars as pl
+
+from gridcast.domain.quantiles import QUANTILE_COLUMNS
+from gridcast.domain.series import Level
+from gridcast.evaluation.drift import WINDOW
+from gridcast.evaluation.drift_detectors import FEWEST_DAYS, Detector, Detectors, Score, daily_errors
+from gridcast.evaluation.input_drift import population_score, range_score
+from gridcast.evaluation.scored import MODEL
+from gridcast.store.store import Store
+from gridcast.workflows.backtest import Backtest
+from gridcast.workflows.daily_forecasts import daily_points, day_starts
+from gridcast.workflows.drift_state import DRIFT_EVENT, DRIFT_SCORES, RECOVERED_EVENT, DriftState
+from gridcast.workflows.processed import Processed
+
+_DAY = timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class Learned:
+    """The champion: its backtest, from which limits come, and up to when it was trained."""
+
+    backtest: Backtest
+    trained_until: datetime
+
+
+def search_drift(store: Store, processed: Processed, *, learned: Learned, now: datetime) -> DriftState:
+    """The newest score of every detector of the system and each zone.
+
+    Residuals are those of the forecasts that were issued last before each of the newest local days; where the store has
+    none, or the backtest less than `FEWEST_DAYS` whole days, there are no such scores. Inputs are the loads and temperatures of the store and the clean history.
+    """
+    hierarchy = processed.hierarchy
+    shown = [each.series_id for each in hierarchy.series if each.level in {Level.SYSTEM, Level.ZONE}]
+    shown.sort(key=lambda each: each != hierarchy.root)
+    zone = hierarchy.time_zones[hierarchy.root]
+    newest = store.newest_reading()
+    end = processed.observed_until if newest is None else newest + processed.interval
+    starts = day_starts(end, days=WINDOW, time_zone=zone)
+    with store.transaction() as connection:
+        points = daily_points(connection, shown, starts=starts, columns=QUANTILE_COLUMNS)
+    rows = [
+        (series_id, str(detector), float(score.score), float(score.limit))
+        for series_id in shown
+        for detector, score in {
+            **_residuals(points, series_id=series_id, learned=learned, time_zone=zone),
+            **_inputs(store, processed, series_id=series_id, learned=learned, end=starts[-1], time_zone=zone),
+        }.items()
+    ]
+    scores = pl.DataFrame(rows, schema=DRIFT_SCORES, orient="row")
+    return DriftState(scores.filter(pl.col("limit").is_finite()), now, learned.backtest.model_version)
+
+
+def tell_drift(store: Store, found: DriftState, *, before: DriftState | None) -> list[str]:
+    """Keep an event for each detector that fires and did not before, and for each that no longer does; their texts."""
+    fired, past = found.fired, frozenset[tuple[str, str]]() if before is None else before.fired
+    told = []
+    for kind, changed in ((DRIFT_EVENT, sorted(fired - past)), (RECOVERED_EVENT, sorted(past - fired))):
+        for series_id, detector in changed:
+            message = f"series {series_id!r}: {detector} {_of(found, series_id, detector)}"
+            store.add_event(at=found.checked_at, kind=kind, message=message)
+            told.append(f"{kind}: {message}")
+    return told
+
+
+def _of(found: DriftState, series_id: str, detector: str) -> str:
+    rows = found.scores.filter(series_id=series_id, detector=detector)
+    if rows.is_empty():
+        return f"is not known any more, model {found.model_version}."
+    row = rows.row(0, named=True)
+    return f"scores {row['score']:.3g}, its limit is {row['limit']:.3g}, model {found.model_version}."
+
+
+def _residuals(points: pl.DataFrame, *, series_id: str, learned: Learned, time_zone: str) -> dict[Detector, Score]:
+    own = points.filter(series_id=series_id)
+    judged = learned.backtest.points.filter(series_id=series_id, forecaster=MODEL)
+    judged = judged.filter(pl.col("valid_time") - pl.col("issue_time") < _DAY)
+    if own.is_empty() or judged.is_empty():
+        return {}
+    good = daily_errors(judged.with_columns(load_mw="actual_mw"), time_zone=time_zone)
+    if good.drop_nulls().height < FEWEST_DAYS:
+        return {}
+    return Detectors.learn(good).newest(daily_errors(own, time_zone=time_zone))
+
+
+def _inputs(
+    store: Store, processed: Processed, *, series_id: str, learned: Learned, end: datetime, time_zone: str
+) -> dict[Detector, Score]:
+    history = processed.readings(series_ids=[series_id])
+    new = store.readings_as_of(end, start=processed.observed_until, end=end, series_id=series_id)
+    columns = ["valid_time", "load_mw"]
+    loads = pl.concat([history.select(columns), new.select(columns)]).rename({"load_mw": "value"})
+    weather = processed.weather(end=end).group_by("valid_time").agg(value=pl.col("temperature_c").mean())
+    found: dict[Detector, Score] = {}
+    for detector, values in ((Detector.LOAD, loads), (Detector.TEMPERATURE, weather)):
+        score = population_score(values, end=end, learned_until=learned.trained_until, time_zone=time_zone)
+        if score is not None:
+            found[detector] = score
+    if not weather.is_empty():
+        found[Detector.RANGE] = range_score(weather, end=end, learned_until=learned.trained_until)
+    return found
+
+
+def firing(found: DriftState) -> Sequence[str]:
+    """The detectors that fire, in words."""
+    return [f"{detector} of {series_id}" for series_id, detector in sorted(found.fired)]
