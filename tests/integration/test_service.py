@@ -13,7 +13,7 @@ from support.served import HOUR, Served, served
 
 from gridcast.domain.quantiles import QUANTILE_COLUMNS
 from gridcast.domain.roles import Role
-from gridcast.domain.tables import READINGS
+from gridcast.domain.tables import READINGS, WEATHER
 
 
 @pytest.fixture(scope="module", params=["sqlite", "postgresql"])
@@ -354,6 +354,18 @@ def test_a_table_is_exported_in_every_format_with_the_same_rows(here: Served, ta
     if table == "forecasts":
         kept = here.store.forecasts(start=here.newest - 5 * HOUR, end=here.newest + HOUR)
         assert parquet.filter(layer="model").height == kept.filter(layer="model").height == 6 * 3 * 12
+
+
+def test_every_vintage_of_the_weather_is_exported_and_those_known_at_a_time(here: Served) -> None:
+    span = {"start": text(here.newest - 5 * HOUR), "end": text(here.newest + 5 * HOUR), "format": "parquet"}
+    with here.client() as client:
+        every, then = (
+            pl.read_parquet(client.get("/v1/export/weather", params={**span, **more}).content)
+            for more in ({}, {"as_of": text(here.newest - 3 * HOUR)})
+        )
+    assert every.columns == WEATHER.names()
+    assert every.group_by("station_id", "valid_time").len()["len"].max() > 3
+    assert 0 < then.height == every.filter(pl.col("available_at") <= here.newest - 3 * HOUR).height < every.height
 
 
 def test_an_export_shows_what_was_known_at_a_time(here: Served) -> None:

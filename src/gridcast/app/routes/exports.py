@@ -30,6 +30,7 @@ class Table(enum.StrEnum):
     SCORES = "scores"
     EVENTS = "events"
     OVERRIDES = "overrides"
+    WEATHER = "weather"
 
 
 class FileFormat(enum.StrEnum):
@@ -104,7 +105,9 @@ def export(
     series_id: Annotated[str | None, Query(max_length=200, description="Only this series.")] = None,
     as_of: Annotated[Moment | None, Query(description="As it was known then.")] = None,
 ) -> Response:
-    """A table as a file: readings by valid time, forecasts and scores by issue time, events by when they happened.
+    """A table as a file: readings and weather by valid time, forecasts and scores by issue time, events by their time.
+
+    Weather is every vintage of every station: what was forecast when, and what was observed.
 
     At most 250,000 rows, in Excel 100,000; ask for a shorter time or one series if there are more.
     """
@@ -113,16 +116,14 @@ def export(
     start, end = here.span(start, end, length=_DEFAULT, until=_until(here, table))
     require_span(start, end, longest=_LONGEST)
     most = _MOST_IN_EXCEL if format is FileFormat.XLSX else _MOST_ROWS
-    with here.store.transaction() as connection:
-        rows = exports.rows(
-            connection,
-            table.value,
-            start=start,
-            end=end,
-            series_id=series_id,
-            as_of=as_of or FAR_FUTURE,
-            limit=most + 1,
-        )
+    known_at = as_of or FAR_FUTURE
+    if table is Table.WEATHER:
+        rows = _vintages(here, start, end, known_at).head(most + 1)
+    else:
+        with here.store.transaction() as connection:
+            rows = exports.rows(
+                connection, table.value, start=start, end=end, series_id=series_id, as_of=known_at, limit=most + 1
+            )
     if rows.height > most:
         raise TooLargeError(f"more than {most:,} rows; expected at most so many. Ask for a shorter time or one series.")
     written = _FORMATS[format]
@@ -134,9 +135,15 @@ def export(
     )
 
 
+def _vintages(here: Here, start: datetime, end: datetime, known_at: datetime) -> pl.DataFrame:
+    found = here.processed().weather(start=start, end=end).filter(pl.col("available_at") <= known_at)
+    return found.sort("station_id", "valid_time", "available_at")
+
+
 def _until(here: Here, table: Table) -> datetime:
     newest = {
         Table.READINGS: here.store.newest_reading,
+        Table.WEATHER: here.store.newest_reading,
         Table.FORECASTS: here.store.newest_issue_time,
         Table.SCORES: here.store.newest_issue_time,
     }.get(table, lambda: None)()

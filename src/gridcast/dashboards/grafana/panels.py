@@ -44,8 +44,9 @@ def fan(frame: Frame, *, has_names: bool = True) -> timeseries.Panel:
     for name in ("p10", "p25"):
         panel = panel.override_by_name(name, properties(color=model, **_BOUND, **_UNNAMED))
     for upper, lower, label, opacity in (("p90", "p10", "80 % band", 18), ("p75", "p25", "50 % band", 40)):
+        seen = fixed(theme.faded(theme.between("model"), opacity=(opacity + 10) / 100))
         looks = properties(
-            displayName=label, color=model, custom_fillBelowTo=lower, custom_fillOpacity=opacity, **_BOUND
+            displayName=label, color=seen, custom_fillBelowTo=lower, custom_fillOpacity=opacity, **_BOUND
         )
         panel = panel.override_by_name(upper, looks)
     dashed = {"fill": "dash", "dash": [8, 6]}

@@ -19,3 +19,13 @@ def between(name: str) -> str:
     """
     tones = [[int(table[name][place : place + 2], 16) for place in (1, 3, 5)] for table in (LIGHT, DARK)]
     return "#" + "".join(f"{(light + dark) // 2:02x}" for light, dark in zip(*tones, strict=True))
+
+
+def faded(color: str, *, opacity: float) -> str:
+    """A colour seen through: what a band looks like in the legend.
+
+    >>> faded("#368ccf", opacity=0.4)
+    'rgba(54, 140, 207, 0.4)'
+    """
+    red, green, blue = (int(color[place : place + 2], 16) for place in (1, 3, 5))
+    return f"rgba({red}, {green}, {blue}, {opacity})"

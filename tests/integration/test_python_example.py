@@ -9,7 +9,7 @@ from support.workers import run_folder
 
 from gridcast.domain.roles import Role
 
-GUIDE = (Path(__file__).parents[3] / "docs/user_guide.md").read_text(encoding="utf-8")
+GUIDE = (Path(__file__).parents[2] / "docs/user_guide.md").read_text(encoding="utf-8")
 ADDRESS = "http://127.0.0.1:8080"
 
 
