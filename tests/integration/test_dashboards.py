@@ -79,7 +79,7 @@ def filled(plant: Plant) -> Iterator[Filled]:
         with psycopg.connect(url.replace(f"//{USER}:", "//grafana:"), autocommit=True) as connection:
             zones = [row[0] for row in connection.execute("SELECT DISTINCT series_id FROM runs ORDER BY 1 DESC")]
             zones.sort(key=lambda name: name != OVERRIDDEN)
-            chosen = {"series": zones[0], "zones": zones, "issue": NEWEST, "ahead": "0", "limit": ""}
+            chosen = {"series": zones[0], "zones": zones, "issue": NEWEST, "ahead": "0", "limit": "", "step": "1h"}
             yield Filled(connection, Looked(end - DAY, end, chosen))
 
 

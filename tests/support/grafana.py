@@ -8,8 +8,8 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-INTERVAL = timedelta(hours=1)
 BOARDS = sorted((Path(__file__).parents[2] / "dashboards/boards").glob("*.json"))
+_SECONDS = {"1h": 3600, "6h": 21_600, "1d": 86_400, "7d": 604_800}
 _UNITS = {"h": "hours", "d": "days", "m": "minutes"}
 
 
@@ -38,7 +38,7 @@ class Looked:
         return re.sub(r"\$(\w+)\(([^)]*)\)", lambda found: self._macro(found[1], found[2]), with_values)
 
     def _values(self) -> dict[str, str | list[str]]:
-        built_in = {"__timezone": self.time_zone, "__interval": "1h", "__rate_interval": "4m", "__range": "6h"}
+        built_in = {"__timezone": self.time_zone, "__rate_interval": "4m", "__range": "6h"}
         return {**built_in, **self.chosen}
 
     def _macro(self, name: str, given: str) -> str:
@@ -46,8 +46,7 @@ class Looked:
         if name in {"__unixEpochFrom", "__unixEpochTo"}:
             return str(int((self.start if name.endswith("From") else self.end).timestamp()))
         if name == "__unixEpochGroup":
-            assert arguments[1] == "1h"
-            seconds = int(INTERVAL.total_seconds())
+            seconds = _SECONDS[arguments[1]]
             return f"floor(({arguments[0]})/{seconds})*{seconds}"
         raise AssertionError(f"macro {name} is not known")
 

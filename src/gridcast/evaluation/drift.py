@@ -14,13 +14,13 @@ Floats = npt.NDArray[np.float64]
 WINDOW: Final = 28
 """Days a detector looks back on."""
 QUARTER: Final = 91
-SLACK: Final = 0.5
+SLACK: Final = 1.0
 """Standard deviations of a day's error that are taken as nothing."""
 CLIP: Final = 4.0
 """A day counts for at most so many standard deviations: one day is never drift."""
 _PATHS: Final = 400
 _BLOCK: Final = 7
-_QUIET: Final = 0.97
+_QUIET: Final = 0.85
 """Share of made-up quarters without drift in which a detector keeps silent."""
 _BINS: Final = 10
 _LEAST_SHARE: Final = 1e-3
@@ -99,19 +99,33 @@ def positive_sum(evidence: Floats) -> Floats:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Usual:
-    """How days are that are known to be good: `centre` and `spread` of each column (column,)."""
+    """How days are that are known to be good.
+
+    Attributes:
+        centre: of each column of errors (column,).
+        spread: standard deviations (column,).
+        memory: share of the first column's error that the next day repeats.
+    """
 
     centre: Floats
     spread: Floats
+    memory: float
 
     @classmethod
     def of(cls, daily: Floats) -> "Usual":
-        """Of errors (day, column): their mean and standard deviation."""
-        return cls(np.nanmean(daily, axis=0), np.maximum(np.nanstd(daily, axis=0), 1e-9))
+        """Of errors (day, column): mean, standard deviation, and correlation of the first with the day before."""
+        centre, spread = np.nanmean(daily, axis=0), np.maximum(np.nanstd(daily, axis=0), 1e-9)
+        level = (daily[:, 0] - centre[0]) / spread[0]
+        return cls(centre, spread, float(np.clip(np.nanmean(level[1:] * level[:-1]), 0.0, 0.9)))
 
     def standardised(self, daily: Floats) -> Floats:
         """(day, column) → (column, day)."""
         return ((daily - self.centre) / self.spread).T
+
+    def steps(self, level: Floats) -> Floats:
+        """What is new in each of standardised errors (day,), the day before being known."""
+        before = np.concatenate([[0.0], np.nan_to_num(level[:-1], nan=0.0)])
+        return np.asarray((level - self.memory * before) / np.sqrt(1.0 - self.memory**2))
 
 
 def made_up_quarters(days: int, *, seed: int = 0) -> npt.NDArray[np.int64]:

@@ -34,6 +34,8 @@ class Detector(enum.StrEnum):
 
     LEVEL = "level"
     """Loads are above or below what was forecast, all day long."""
+    STEP = "step"
+    """They have changed from one day to the next, as much as errors seldom do."""
     SHAPE = "shape"
     """Some part of the day is, against the others: a new peak."""
     COVERAGE = "coverage"
@@ -144,14 +146,16 @@ class Detectors:
     ) -> dict[Detector, Floats]:
         """Of the days in their order (day,), or as `chosen` (path, day)."""
         z = self.usual.standardised(_errors(daily))
+        z = np.concatenate([self.usual.steps(z[0])[np.newaxis], z])
         outside, n = (daily[name].cast(pl.Float64).fill_null(float("nan")).to_numpy() for name in ("outside", "n"))
         evidence = coverage_evidence(outside, n, expected=self.outside_share)
         if chosen is not None:
             z, evidence = z[:, chosen], evidence[:, chosen]
         sums = cusum(windows(z))
         return {
-            Detector.LEVEL: sums[0],
-            Detector.SHAPE: sums[1:].max(axis=0),
+            Detector.LEVEL: sums[1],
+            Detector.STEP: sums[0],
+            Detector.SHAPE: sums[2:].max(axis=0),
             Detector.COVERAGE: positive_sum(windows(evidence)).max(axis=0),
         }
 

@@ -25,7 +25,12 @@ def day_starts(end: datetime, *, days: int, time_zone: str) -> list[datetime]:
 
 
 def daily_points(
-    connection: Connection, series_ids: Sequence[str], *, starts: Sequence[datetime], columns: Sequence[str]
+    connection: Connection,
+    series_ids: Sequence[str],
+    *,
+    starts: Sequence[datetime],
+    columns: Sequence[str],
+    ahead: timedelta = timedelta(0),
 ) -> pl.DataFrame:
     """Forecasts of whole local days beside what was measured.
 
@@ -34,24 +39,26 @@ def daily_points(
         series_ids: whose; the times of issue are those of the first of them.
         starts: local midnights, see `day_starts`.
         columns: of FORECASTS.
+        ahead: how long before the day a forecast must have been issued; the last such one counts.
 
     Returns:
         `series_id`, `issue_time`, `valid_time`, the columns, `actual_mw` (null: not measured), `load_mw`, `day` (the
-        midnight before); a day that nothing was issued for within 24 hours before has no rows.
+        midnight before); a day without such a forecast, at most a day older, has no rows.
     """
     issued = monitored_forecasts.issue_times(
-        connection, series_ids[0], start=starts[0] - _ONE_DAY, end=starts[-1] + timedelta(microseconds=1)
+        connection, series_ids[0], start=starts[0] - ahead - _ONE_DAY, end=starts[-1] + timedelta(microseconds=1)
     )
     chosen = {}
     for start in starts[:-1]:
-        before = [each for each in issued if start - _ONE_DAY < each <= start]
+        latest = start - ahead
+        before = [each for each in issued if latest - _ONE_DAY < each <= latest]
         if before:
             chosen[start] = before[-1]
     days = pl.DataFrame(
         {"day": list(chosen), "issue_time": list(chosen.values()), "day_end": [_next(starts, each) for each in chosen]},
         schema={name: pl.Datetime("us", "UTC") for name in ("day", "issue_time", "day_end")},
     )
-    lead_end = _ONE_DAY + _LONGEST_DAY
+    lead_end = ahead + _ONE_DAY + _LONGEST_DAY
     rows = monitored_forecasts.issued_at(
         connection, series_ids, list(chosen.values()), columns=columns, lead_end=lead_end
     )

@@ -1,6 +1,6 @@
 """Whether the newest days are still those the champion was made for."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -32,8 +32,8 @@ class Learned:
 def search_drift(store: Store, processed: Processed, *, learned: Learned, now: datetime) -> DriftState:
     """The newest score of every detector of the system and each zone.
 
-    Residuals are those of the forecasts that were issued last before each of the newest local days; where the store has
-    none, or the backtest less than `FEWEST_DAYS` whole days, there are no such scores. Inputs are the loads and temperatures of the store and the clean history.
+    Residuals are those of forecasts of the newest local days issued a day before them, as far as the horizon reaches; a
+    later one would have seen a change already. Where the store has none, or the backtest less than `FEWEST_DAYS` whole days, there are no such scores. Inputs are the loads and temperatures of the store and the clean history.
     """
     hierarchy = processed.hierarchy
     shown = [each.series_id for each in hierarchy.series if each.level in {Level.SYSTEM, Level.ZONE}]
@@ -43,12 +43,16 @@ def search_drift(store: Store, processed: Processed, *, learned: Learned, now: d
     end = processed.observed_until if newest is None else newest + processed.interval
     starts = day_starts(end, days=WINDOW, time_zone=zone)
     with store.transaction() as connection:
-        points = daily_points(connection, shown, starts=starts, columns=QUANTILE_COLUMNS)
+        by_ahead = {
+            ahead: daily_points(connection, shown, starts=starts, columns=QUANTILE_COLUMNS, ahead=ahead)
+            for ahead in (_DAY, 0 * _DAY)
+        }
+    judged, points = _comparable(learned.backtest.points, by_ahead)
     rows = [
         (series_id, str(detector), float(score.score), float(score.limit))
         for series_id in shown
         for detector, score in {
-            **_residuals(points, series_id=series_id, learned=learned, time_zone=zone),
+            **_residuals(points, series_id=series_id, judged=judged, time_zone=zone),
             **_inputs(store, processed, series_id=series_id, learned=learned, end=starts[-1], time_zone=zone),
         }.items()
     ]
@@ -76,13 +80,21 @@ def _of(found: DriftState, series_id: str, detector: str) -> str:
     return f"scores {row['score']:.3g}, its limit is {row['limit']:.3g}, model {found.model_version}."
 
 
-def _residuals(points: pl.DataFrame, *, series_id: str, learned: Learned, time_zone: str) -> dict[Detector, Score]:
-    own = points.filter(series_id=series_id)
-    judged = learned.backtest.points.filter(series_id=series_id, forecaster=MODEL)
-    judged = judged.filter(pl.col("valid_time") - pl.col("issue_time") < _DAY)
-    if own.is_empty() or judged.is_empty():
+def _comparable(judged: pl.DataFrame, by_ahead: Mapping[timedelta, pl.DataFrame]) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Backtest and live forecasts of the second day ahead, which has not seen the first yet, else of the first."""
+    lead = pl.col("valid_time") - pl.col("issue_time")
+    for ahead, points in by_ahead.items():
+        same = judged.filter(lead >= ahead, lead < ahead + _DAY, forecaster=MODEL)
+        if not same.is_empty() and not points.is_empty():
+            return same, points
+    return judged.clear(), by_ahead[0 * _DAY].clear()
+
+
+def _residuals(points: pl.DataFrame, *, series_id: str, judged: pl.DataFrame, time_zone: str) -> dict[Detector, Score]:
+    own, past = points.filter(series_id=series_id), judged.filter(series_id=series_id)
+    if own.is_empty() or past.is_empty():
         return {}
-    good = daily_errors(judged.with_columns(load_mw="actual_mw"), time_zone=time_zone)
+    good = daily_errors(past.with_columns(load_mw="actual_mw"), time_zone=time_zone)
     if good.drop_nulls().height < FEWEST_DAYS:
         return {}
     return Detectors.learn(good).newest(daily_errors(own, time_zone=time_zone))

@@ -10,6 +10,7 @@ from gridcast.dashboards.grafana.sdk import dashboard
 from gridcast.domain.lead_time import LEAD_BUCKETS
 
 _NO_SCORES: Final = "no scores here: stream keeps them as actuals come in, gridcast score makes them anew"
+_DASHED: Final = {"fill": "dash", "dash": [4, 6]}
 _BUCKETS: Final = {each.label: color for each, color in zip(LEAD_BUCKETS, theme.OF_BUCKETS, strict=True)}
 
 
@@ -20,7 +21,13 @@ def accuracy() -> dashboard.Dashboard:
         uid="gridcast-accuracy",
         description="How far issued forecasts were off, by lead, hour and series, and whether their bands hold.",
         span=("now-30d", "now"),
-        variables=[variables.datasource(), variables.series(), variables.zones(), variables.ahead()],
+        variables=[
+            variables.datasource(),
+            variables.series(),
+            variables.zones(),
+            variables.ahead(),
+            variables.step("1d"),
+        ],
         annotations=[annotations.models()],
     )
     for panel in (_metric("MAE"), _metric("bias"), _metric("pinball"), _coverage(), _by_lead(), _by_hour()):
@@ -37,10 +44,10 @@ _METRICS: Final = {
 
 def _metric(name: str) -> Drawn:
     column, meaning = _METRICS[name]
-    text = f"{meaning}, by lead bucket; a forecast stands at its issue time."
+    text = f"{meaning}, by lead bucket; a forecast counts where it was issued."
     query = rows(accuracy_rows.over_time(column), shape=Shape.LONG)
     frame = Frame(f"$series: {name} by lead", description=text, queries=[query], no_value=_NO_SCORES, unit=MEGAWATTS)
-    panel = panels.lines(frame)
+    panel = panels.lines(frame).axis_soft_min(0)
     for label, color in _BUCKETS.items():
         panel = panel.override_by_regexp(f"^{label}$", properties(color=fixed(color)))
     return panel
@@ -60,9 +67,9 @@ def _coverage() -> Drawn:
         decimals=0,
     )
     model, other = theme.between("model"), theme.between("linear")
-    panel = panels.lines(frame, colors={"80 % band": model, "90 % band": other}).min(0).max(1)
+    panel = panels.lines(frame, colors={"80 % band": model, "90 % band": other}).axis_soft_min(0.5).max(1)
     for name, color in (("nominal 80 %", model), ("nominal 90 %", other)):
-        looks = properties(color=fixed(color), custom_lineWidth=1, custom_lineStyle={"fill": "dash", "dash": [4, 6]})
+        looks = properties(color=fixed(color), custom_lineWidth=1, custom_lineStyle=_DASHED, custom_showPoints="never")
         panel = panel.override_by_name(name, looks)
     return panel
 

@@ -26,7 +26,7 @@ def data_quality() -> dashboard.Dashboard:
         uid="gridcast-data-quality",
         description="What arrives, what the quality rules made of it, and which series need somebody.",
         span=("now-7d", "now"),
-        variables=[variables.datasource(), variables.zones()],
+        variables=[variables.datasource(), variables.zones(), variables.step("1h")],
         annotations=[annotations.models()],
     )
     drawn = (_flags(), _shares(), _by_series(), _late(), _rules(), _corrections(), _events())
@@ -50,7 +50,7 @@ def _shares() -> Drawn:
     query = rows(quality_rows.SHARES)
     frame = Frame("Estimated, and gaps", description=text, queries=[query], no_value=_NO_READINGS, unit=SHARE)
     colors = {"estimated": theme.between("linear"), "without a load": theme.between("bad")}
-    return panels.lines(frame, colors=colors).min(0)
+    return panels.lines(frame, colors=colors).min(0).axis_soft_max(0.1)
 
 
 def _by_series() -> Drawn:

@@ -20,7 +20,13 @@ def models() -> dashboard.Dashboard:
         uid="gridcast-models",
         description="Which model forecasts come from, how each version does on what was issued, promotions and drift.",
         span=("now-30d", "now"),
-        variables=[variables.datasource(), variables.metrics(), variables.series(), variables.zones()],
+        variables=[
+            variables.datasource(),
+            variables.metrics(),
+            variables.series(),
+            variables.zones(),
+            variables.step("1d"),
+        ],
         annotations=[annotations.models()],
     )
     for panel in (_in_charge(), _versions(), _errors(), _scores(), _drift(), _history()):
@@ -46,7 +52,7 @@ def _errors() -> Drawn:
     text = "Mean absolute error of the chosen series by version; a forecast stands at its issue time."
     query = rows(model_rows.ERRORS, shape=Shape.LONG)
     frame = Frame("MAE by version", description=text, queries=[query], no_value=_NO_SCORES, unit=MEGAWATTS)
-    return panels.lines(frame)
+    return panels.lines(frame).axis_soft_min(0)
 
 
 def _scores() -> Drawn:

@@ -26,7 +26,8 @@ def bars_over_time(
 ) -> timeseries.Panel:
     """Counts, or steps up and down, in each step of time."""
     mode = shapes.StackingMode.NORMAL if is_stacked else shapes.StackingMode.NONE
-    panel = _over_time(frame, step=step).draw_style(shapes.GraphDrawStyle.BARS).line_width(0).fill_opacity(80)
+    panel = _over_time(frame, step=step).draw_style(shapes.GraphDrawStyle.BARS).line_width(0)
+    panel = panel.fill_opacity(80).axis_soft_min(0)
     panel = panel.stacking(common.StackingConfig().mode(mode).group("A"))
     for name, color in (colors or {}).items():
         panel = panel.override_by_name(name, properties(color=fixed(color)))

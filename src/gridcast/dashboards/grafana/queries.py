@@ -76,8 +76,8 @@ def time_of(column: str) -> str:
 
 
 def bucket_of(column: str) -> str:
-    """SQL of the step of the chart that a column of microseconds falls into."""
-    return f"to_timestamp($__unixEpochGroup({column} / 1000000, $__interval))"
+    """SQL of the start of the step, as the board's reader chose it, that a column of microseconds falls into."""
+    return f"to_timestamp($__unixEpochGroup({column} / 1000000, $step))"
 
 
 def local(column: str) -> str:

@@ -66,6 +66,13 @@ def limit() -> Variable:
     return dashboard.TextBoxVariable("limit").label("Limit, MW").default_value("").description(text)
 
 
+def step(first: str) -> Variable:
+    """Over how much time numbers are averaged or added up to one point; days are those of UTC."""
+    text = "Each point stands for so much time; days are those of UTC."
+    chosen = dashboard.IntervalVariable("step").label("Step").values("1h,6h,1d,7d").description(text)
+    return chosen.current(_option(first, first))
+
+
 def level(metric: str) -> Variable:
     """A level of the hierarchy, out of the labels of a metric."""
     query: dict[str, object] = {"query": f"label_values({metric}, level)", "refId": "A"}
