@@ -1,7 +1,7 @@
 """How soon drift is noticed, and how often without reason: changes injected into the last year of a history.
 
 A network is trained to the beginning of the last year but one and judged on that year: its limits come from there. One
-trained a year longer then watches the last year, as it was and with changes that begin on an ordinary day of each month:
+trained a year longer then watches the last year, as it was and with changes that begin on a working day of each month:
 loads 8 % higher, a new peak from 18 to 22 h as high as a fifth of the mean load, and a sensor that stands still. Models
 forecast two days with observed weather; what counts is the second day, as in "gridcast drift".
 """
@@ -108,7 +108,7 @@ def _measured(history: History, *, quick: bool) -> dict[str, Any]:
 
 def _victoria(file: Path) -> History:
     panel = victoria(file).panel
-    free = {each for each in _holidays(panel, MELBOURNE)}
+    free = set(_holidays(panel, MELBOURNE))
     onsets = tuple(_working_day(date(2014, month, 10), free=free) for month in range(1, 13))
     return History(panel, MELBOURNE, _days(date(2013, 1, 1), 365), _days(date(2014, 1, 1), 363), onsets, "victoria")
 

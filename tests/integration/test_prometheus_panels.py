@@ -5,6 +5,7 @@ import itertools
 import re
 import threading
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -16,6 +17,7 @@ from support.prometheus import eventually, watching
 from gridcast.monitoring.exposition import Sample, exposition
 from gridcast.monitoring.metric_names import METRICS, Kind, Metric
 
+NOW = datetime.now(UTC)
 LABELS = {"series_id": "zone_n", "level": "zone"}
 
 
@@ -82,7 +84,7 @@ def asked() -> Iterator[Any]:
 
 @pytest.mark.parametrize("target", list(asked()))
 def test_a_panel_gets_an_answer_with_the_labels_of_its_legend(prometheus: str, target: dict[str, Any]) -> None:
-    looked = Looked(*[None] * 2, chosen={"level": ".*", "zones": ["zone_n", "zone_s"]})  # type: ignore[list-item]
+    looked = Looked(NOW, NOW, chosen={"level": ".*", "zones": ["zone_n", "zone_s"]})
     found = answers(prometheus, looked.expanded(target["expr"]))
     assert found
     named = set(re.findall(r"{{(\w+)}}", target["legendFormat"]))

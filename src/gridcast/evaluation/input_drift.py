@@ -1,7 +1,7 @@
 """Whether loads and temperatures of the newest days are spread as those of the same season before."""
 
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -23,16 +23,16 @@ _RANGE_LIMIT: Final = 0.05
 
 
 def population_score(values: pl.DataFrame, *, end: datetime, learned_until: datetime, time_zone: str) -> Score | None:
-    """How far the `WINDOW` days before `end` are from what was learned, against how far such windows were before.
+    """How far the `WINDOW` days before `end` are from what was learned, against how far they were before.
 
     values: `valid_time`, `value`. The reference is the same season, within `SEASON` of the middle of the window, of
     everything learned before the window; the whole of it where that is less than a year. None without a reference.
     """
     rows = values.sort("valid_time").with_columns(
-        group=pl.col("valid_time").dt.convert_time_zone(time_zone).dt.hour() * HOUR_GROUPS // 24
+        group=pl.col("valid_time").dt.convert_time_zone(time_zone).dt.hour().cast(pl.Int64) * HOUR_GROUPS // 24
     )
-    score = _stability(rows, end=end, learned_until=learned_until)
-    if score is None:
+    newest = _stability(rows, end=end, learned_until=learned_until)
+    if newest is None:
         return None
     length, begin = timedelta(days=WINDOW), rows["valid_time"].min()
     if not isinstance(begin, datetime):
@@ -41,10 +41,10 @@ def population_score(values: pl.DataFrame, *, end: datetime, learned_until: date
     for number in range(int((learned_until - begin) / length)):
         at = learned_until - number * length
         found = _stability(rows, end=at, learned_until=at - length)
-        if found is not None:
-            past.append(found)
+        if found is not None and found.is_of_season == newest.is_of_season:
+            past.append(found.psi)
     limit = _MARGIN * max(past) if len(past) >= _FEWEST_WINDOWS else float("inf")
-    return Score(score, max(_LEAST_LIMIT, limit))
+    return Score(newest.psi, max(_LEAST_LIMIT, limit))
 
 
 def range_score(temperatures: pl.DataFrame, *, end: datetime, learned_until: datetime) -> Score:
@@ -55,7 +55,12 @@ def range_score(temperatures: pl.DataFrame, *, end: datetime, learned_until: dat
     return Score(outside_share(newest.astype(np.float64), reference=learned.astype(np.float64)), _RANGE_LIMIT)
 
 
-def _stability(rows: pl.DataFrame, *, end: datetime, learned_until: datetime) -> float | None:
+class _Stability(NamedTuple):
+    psi: float
+    is_of_season: bool
+
+
+def _stability(rows: pl.DataFrame, *, end: datetime, learned_until: datetime) -> _Stability | None:
     length, time = timedelta(days=WINDOW), pl.col("valid_time")
     begin = end - length
     middle = begin + length / 2
@@ -70,7 +75,7 @@ def _stability(rows: pl.DataFrame, *, end: datetime, learned_until: datetime) ->
         for group in range(HOUR_GROUPS)
     ]
     known = [each for each in found if np.isfinite(each)]
-    return float(np.mean(known)) if known else None
+    return _Stability(float(np.mean(known)), not same.is_empty()) if known else None
 
 
 def _values(rows: pl.DataFrame, group: int) -> Floats:

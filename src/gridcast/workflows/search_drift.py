@@ -33,7 +33,8 @@ def search_drift(store: Store, processed: Processed, *, learned: Learned, now: d
     """The newest score of every detector of the system and each zone.
 
     Residuals are those of forecasts of the newest local days issued a day before them, as far as the horizon reaches; a
-    later one would have seen a change already. Where the store has none, or the backtest less than `FEWEST_DAYS` whole days, there are no such scores. Inputs are the loads and temperatures of the store and the clean history.
+    later one would have seen a change already. Where the store has none, or the backtest less than `FEWEST_DAYS` whole
+    days, there are no such scores. Inputs are the loads and temperatures of the store and the clean history.
     """
     hierarchy = processed.hierarchy
     shown = [each.series_id for each in hierarchy.series if each.level in {Level.SYSTEM, Level.ZONE}]

@@ -20,8 +20,8 @@ MANY = 60_000
 
 @pytest.fixture(scope="module")
 def own_server() -> Iterator[Server]:
-    """A server that may be ended: nobody else uses it."""
-    with running_postgres() as server:
+    """A server that may be ended: nobody else uses it, and what it has committed is written."""
+    with running_postgres(settings=("shared_buffers=32MB", "fsync=off")) as server:
         yield server
 
 

@@ -24,8 +24,8 @@ def system_health() -> dashboard.Dashboard:
         span=("now-6h", "now"),
         variables=[variables.metrics(), variables.level(names.SERIES.name)],
     )
-    drawn = (_up(), _ages(), _late(), _latency(), _lag(), _sources(), _source_rows(), _forecasts(), _events(), _error())
-    for panel in drawn:
+    feeds = (_latency(), _lag(), _sources(), _source_rows())
+    for panel in (_up(), _ages(), _late(), *feeds, _forecasts(), _suspicious(), _events(), _error()):
         made = made.with_panel(panel)
     return made
 
@@ -87,16 +87,27 @@ def _forecasts() -> Drawn:
     )
 
 
+def _suspicious() -> Drawn:
+    text = (
+        "Rows of the newest forecast that no load was ever near, and the largest mean change from the forecast before, "
+        "in widths of the 80 % band."
+    )
+    queries = [samples(f"sum({names.IMPOSSIBLE.name})", legend="impossible rows")]
+    queries += [samples(f"max({names.JUMP.name})", legend="jump, band widths", ref_id="B")]
+    colors = {"impossible rows": theme.between("bad"), "jump, band widths": theme.between("issue")}
+    return panels.lines(_frame("Suspicious forecasts", text, queries), colors=colors, step=_STEP).axis_soft_min(0)
+
+
 def _events() -> Drawn:
     text = "Events of the time range, by kind: promotions, refusals, an unreachable registry."
     queries = [samples(f"sum by (kind) (increase({names.EVENTS.name}[$__range]))", legend="{{kind}}", is_instant=True)]
-    return panels.card(_frame("Events", text, queries, width=6, height=6))
+    return panels.card(_frame("Events", text, queries, height=5))
 
 
 def _error() -> Drawn:
     text = "Collections that the store did not answer. Anything above zero needs somebody."
     queries = [samples(f"sum(increase({names.STORE_ERRORS.name}[$__range]))", legend="store errors", is_instant=True)]
-    frame = _frame("Errors", text, queries, width=6, height=6)
+    frame = _frame("Errors", text, queries, height=5)
     return panels.card(frame, is_colored=True).thresholds(steps((1, "bad")))
 
 
