@@ -22,8 +22,9 @@ import numpy as np
 import polars as pl
 
 from benchmarks.accuracy.tasks import HOUR, LEADS, MELBOURNE, sample_panel, victoria
-from gridcast.evaluation.drift import WINDOW
-from gridcast.evaluation.drift_detectors import Detectors, daily_errors
+from gridcast.evaluation.daily_errors import daily_errors
+from gridcast.evaluation.drift import WINDOW, count_alarms
+from gridcast.evaluation.drift_detectors import Detectors
 from gridcast.evaluation.scored import MODEL
 from gridcast.features.panel import Panel
 from gridcast.ingestion.sample import TIME_ZONE
@@ -171,8 +172,7 @@ def _scores(detectors: Detectors, days: pl.DataFrame) -> dict[str, np.ndarray[An
 
 def _alarms(detectors: Detectors, days: pl.DataFrame) -> dict[str, int]:
     """How often each detector begins to fire."""
-    fires = {name: each > 1 for name, each in _scores(detectors, days).items()}
-    return {name: int(each[0]) + int((each[1:] & ~each[:-1]).sum()) for name, each in fires.items()}
+    return {name: count_alarms(each, limit=1.0) for name, each in _scores(detectors, days).items()}
 
 
 def _delay(

@@ -16,7 +16,9 @@ from gridcast.models.tensorflow.serving import Forecaster
 from gridcast.monitoring.exposition import Exposed
 from gridcast.registry.catalogue import CHAMPION, RegisteredModel, read_catalogue, with_alias
 from gridcast.settings.app import AppSettings
+from gridcast.store.marks import Mark
 from gridcast.store.store import Store
+from gridcast.store.summaries import newest_readings
 from gridcast.workflows.processed import MANIFEST, Processed
 from gridcast.workflows.watch import Watch
 from gridcast.workflows.workspace import Workspace
@@ -43,6 +45,7 @@ class Service:
     metrics: Exposed = field(init=False)
     forecasting: threading.Lock = field(default_factory=threading.Lock, init=False)
     _processed: tuple[int, Processed] | None = field(default=None, init=False)
+    _newest_readings: tuple[Mark | None, dict[str, datetime]] | None = field(default=None, init=False)
     _forecaster: tuple[str, Forecaster] | None = field(default=None, init=False)
 
     def __post_init__(self) -> None:
@@ -117,6 +120,19 @@ class Service:
         if self._forecaster is None or self._forecaster[0] != model.version:
             self._forecaster = (model.version, Forecaster.load(model.directory))
         return self._forecaster[1]
+
+    def newest_readings(self) -> dict[str, datetime]:
+        """The latest interval with a load of each series that has one, looked up again when the store has changed."""
+        mark = self.changes.mark
+        if self._newest_readings is None or mark is None or self._newest_readings[0] != mark:
+            with self.store.transaction() as connection:
+                found = newest_readings(connection, self.processed().hierarchy.ids)
+            self._newest_readings = (mark, dict(found.iter_rows()))
+        return self._newest_readings[1]
+
+    def newest_reading(self) -> datetime | None:
+        """The latest interval with a load of any series."""
+        return max(self.newest_readings().values(), default=None)
 
     def newest_issue_time(self) -> datetime:
         """When the newest forecast was issued.

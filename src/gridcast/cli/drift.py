@@ -2,8 +2,6 @@
 
 from datetime import UTC, datetime
 
-import polars as pl
-
 from gridcast.cli.options import ConfigOption, DryRunOption, Format, FormatOption
 from gridcast.cli.output import show
 from gridcast.domain.errors import GridcastError
@@ -37,11 +35,11 @@ def drift(config: ConfigOption = None, dry_run: DryRunOption = False, output: Fo
     learned = Learned(backtest=kept, trained_until=trained_until(champion))
     before = read_drift(here.workspace.drift)
     with here.store() as store:
-        found = search_drift(store, processed, learned=learned, now=datetime.now(UTC))
+        found = search_drift(store, processed, learned=learned, now=datetime.now(UTC), before=before)
         told = [] if dry_run else tell_drift(store, found, before=before)
     if not dry_run:
         found.write(here.workspace.drift)
-    table = found.scores.with_columns(fires=pl.col("score") > pl.col("limit"))
+    table = found.scores
     fire = firing(found)
     show(
         {"model_version": champion.version, "detectors": table.to_dicts(), "firing": len(fire), "events": told},

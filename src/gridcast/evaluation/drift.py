@@ -13,13 +13,13 @@ Floats = npt.NDArray[np.float64]
 WINDOW: Final = 28
 """Days a detector looks back on."""
 QUARTER: Final = 91
-SLACK: Final = 1.0
+SLACK: Final = 1.25
 """Standard deviations of a day's error that are taken as nothing."""
-CLIP: Final = 4.0
-"""A day counts for at most so many standard deviations: one day is never drift."""
+CLIP: Final = 5.0
+"""A day counts for at most so many standard deviations."""
 _PATHS: Final = 400
 _BLOCK: Final = 7
-_QUIET: Final = 0.93
+_QUIET: Final = 0.9
 """Share of made-up quarters without drift in which a detector keeps silent."""
 _BINS: Final = 10
 _LEAST_SHARE: Final = 1e-3
@@ -64,7 +64,7 @@ def cusum(z: Floats) -> Floats:
     Days without an error (NaN) change nothing. E. S. Page (1954), Biometrika 41.
 
     >>> float(cusum(np.array([0.0, 2.0, 2.0])))
-    2.0
+    1.5
     """
     up, down = np.zeros(z.shape[:-1]), np.zeros(z.shape[:-1])
     for day in range(z.shape[-1]):
@@ -113,3 +113,22 @@ def windows(daily: Floats, *, length: int = WINDOW) -> Floats:
 def quiet_limit(scores: Floats) -> float:
     """What scores of made-up quarters (path, day) exceed in few of them."""
     return float(np.quantile(scores.max(axis=-1), _QUIET))
+
+
+def is_firing(score: float, *, limit: float, before: bool) -> bool:
+    """Whether a detector fires: from above its limit on, until it has fallen to half of it."""
+    return score > (limit / 2 if before else limit)
+
+
+def count_alarms(scores: Floats, *, limit: float) -> int:
+    """How often a detector begins to fire in the scores of days one after another (day,).
+
+    >>> count_alarms(np.array([0.0, 1.2, 0.8, 1.1, 0.4, 1.3]), limit=1.0)
+    2
+    """
+    fires, count = False, 0
+    for score in scores:
+        now = is_firing(float(score), limit=limit, before=fires)
+        count += now and not fires
+        fires = now
+    return count

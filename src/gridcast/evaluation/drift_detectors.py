@@ -10,6 +10,7 @@ import numpy.typing as npt
 import polars as pl
 
 from gridcast.domain.errors import GridcastError
+from gridcast.evaluation.daily_errors import ERRORS, PARTS, SIZES
 from gridcast.evaluation.drift import (
     WINDOW,
     coverage_evidence,
@@ -19,27 +20,25 @@ from gridcast.evaluation.drift import (
     quiet_limit,
     windows,
 )
-from gridcast.evaluation.usual_errors import UsualErrors, matched
+from gridcast.evaluation.usual_errors import UsualErrors, matched, summed
 
 Floats = npt.NDArray[np.float64]
 
 FEWEST_DAYS: Final = 14
 _DEAD_HOURS: Final = 6.0
 _UNMEASURED: Final = 0.25
-PARTS: Final = 6
-"""Parts of the local day, four hours each."""
-_SHAPES: Final = [np.eye(PARTS)[[part]] for part in range(PARTS)]
-_BAND_WIDTH: Final = 2.563
-"""Of the 80 % band of a normal distribution, in standard deviations."""
-_Z: Final = [f"z_{part}" for part in range(PARTS)]
-_SIZE: Final = [f"size_{part}" for part in range(PARTS)]
+_SHAPES: Final[tuple[Floats, ...]] = tuple(
+    np.isin(np.arange(PARTS), [part, (part + 1) % PARTS])[np.newaxis].astype(np.float64) - 2 / PARTS
+    for part in range(PARTS)
+)
+"""Two parts of the day that follow each other are higher and the others lower, (1, part)."""
 
 
 class Detector(enum.StrEnum):
     """What has changed."""
 
     LEVEL = "level"
-    """Loads are above or below what was forecast, all day long."""
+    """Loads are above or below what was forecast, all day long and by the same share."""
     STEP = "step"
     """They have changed from one day to the next, as much as errors seldom do."""
     SHAPE = "shape"
@@ -63,44 +62,6 @@ class Score(NamedTuple):
     limit: float
 
 
-def daily_errors(points: pl.DataFrame, *, time_zone: str) -> pl.DataFrame:
-    """What each local day of one series says: `date`, errors and sizes of its parts, `outside`, `n`, what is dead.
-
-    points: valid_time, quantiles, `actual_mw` and `load_mw` (what came, measured or not), a row per interval. Errors
-    (`z_0` …, actual − median) and the load forecast (`size_0` …) are in standard deviations of the interval's own
-    forecast. A day that was not measured in every part has no errors. `outside`: of `n` measured intervals those
-    outside the 90 % band; `unmeasured`: share; `still_h`: hours for which the load, other than zero, was the same.
-    """
-    local, actual = pl.col("valid_time").dt.convert_time_zone(time_zone), pl.col("actual_mw")
-    width = ((pl.col("p90") - pl.col("p10")) / _BAND_WIDTH).clip(1e-9)
-    rows = points.sort("valid_time").with_columns(
-        date=local.dt.date(),
-        part=local.dt.hour().cast(pl.Int64) * PARTS // 24,
-        z=(actual - pl.col("p50")) / width,
-        size=pl.col("p50") / width,
-        outside=((actual < pl.col("p05")) | (actual > pl.col("p95"))).cast(pl.Float64),
-        run=pl.col("load_mw").rle_id(),
-    )
-    hours = (pl.col("valid_time").max() - pl.col("valid_time").min()).over("run").dt.total_seconds() / 3600.0
-    rows = rows.with_columns(still_h=pl.when(pl.col("load_mw") != 0).then(hours))
-    parts = [
-        pl.col(name).filter(pl.col("part") == part).mean().alias(f"{name}_{part}")
-        for name in ("z", "size")
-        for part in range(PARTS)
-    ]
-    return (
-        rows.group_by("date", maintain_order=True)
-        .agg(
-            *parts,
-            pl.col("outside").sum(),
-            n=actual.count().cast(pl.Float64),
-            unmeasured=actual.is_null().mean(),
-            still_h=pl.col("still_h").max().fill_null(0.0),
-        )
-        .sort("date")
-    )
-
-
 @dataclass(frozen=True, slots=True, eq=False)
 class Detectors:
     """What is usual, and the limits above which it no longer is.
@@ -122,13 +83,13 @@ class Detectors:
         Raises:
             GridcastError: there are too few of them.
         """
-        known = daily.drop_nulls(_Z)
+        known = daily.drop_nulls(ERRORS)
         if known.height < FEWEST_DAYS:
             raise GridcastError(
                 f"{known.height} whole days with errors; expected at least {FEWEST_DAYS} to learn what is usual. Run "
                 '"gridcast backtest" on more days.'
             )
-        usual = UsualErrors.of(_array(known, _Z))
+        usual = UsualErrors.of(_array(known, ERRORS))
         share = min(max(float(known["outside"].sum()) / float(known["n"].sum()), 0.02), 0.4)
         made_up = _residual_scores(known, usual, share, chosen=made_up_quarters(known.height))
         limits = {detector: quiet_limit(each) for detector, each in made_up.items()}
@@ -152,13 +113,13 @@ def _residual_scores(
     daily: pl.DataFrame, usual: UsualErrors, outside_share: float, *, chosen: npt.NDArray[np.int64] | None = None
 ) -> dict[Detector, Floats]:
     """Of the days in their order (day,), or as `chosen` (path, day)."""
-    errors, size = _array(daily, _Z), _array(daily, _SIZE)
+    errors, size = _array(daily, ERRORS), _array(daily, SIZES)
     off, new = usual.off(errors), usual.new(errors)
     level = matched(off, usual.precision, change=size)
     step = matched(new, usual.new_precision, change=size)
-    parts = [matched(*seen, change=each) for each in _SHAPES for seen in ((off, usual.precision),)]
-    z = np.stack([level, step, *parts])
-    outside, n = _array(daily, ["outside", "n"]).T
+    shapes = [look(off, usual.precision, change=each) for each in _SHAPES for look in (matched, summed)]
+    z = np.stack([level, step, *shapes])
+    outside, n = _array(daily, ("outside", "n")).T
     evidence = coverage_evidence(outside, n, expected=outside_share)
     if chosen is not None:
         z, evidence = z[:, chosen], evidence[:, chosen]

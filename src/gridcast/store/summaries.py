@@ -13,6 +13,7 @@ from gridcast.store.moments import microseconds
 
 _SCORES = schema.SCORES.c
 _READINGS = schema.READINGS.c
+_AT_ONCE: Final = 500
 _MEASURES: Final = ("mae_mw", "bias_mw", "pinball_mw", "coverage_80", "coverage_90")
 
 
@@ -35,21 +36,19 @@ def accuracy(
     return frames.read_few(connection, schema.SCORES, _of(query, _SCORES.series_id, series_id))
 
 
-def quality(connection: sa.Connection, *, start: datetime, end: datetime, series_id: str | None = None) -> pl.DataFrame:
-    """Clean readings of start ≤ valid time < end: `series_id`, `quality`, `n`."""
+def quality(connection: sa.Connection, series_ids: Sequence[str], *, start: datetime, end: datetime) -> pl.DataFrame:
+    """Clean readings of some series with start ≤ valid time < end: `series_id`, `quality`, `n`; found by key."""
     keys = (_READINGS.series_id, _READINGS.quality)
-    query = (
-        sa.select(*keys, sa.func.count().label("n"))
-        .where(_READINGS.valid_time >= microseconds(start), _READINGS.valid_time < microseconds(end))
-        .group_by(*keys)
-        .order_by(*keys)
-    )
-    found = connection.execute(_of(query, _READINGS.series_id, series_id)).all()
-    return pl.DataFrame(
-        [tuple(each) for each in found],
-        schema={"series_id": pl.String, "quality": pl.String, "n": pl.Int64},
-        orient="row",
-    )
+    is_within = _READINGS.valid_time >= microseconds(start), _READINGS.valid_time < microseconds(end)
+    query = sa.select(*keys, sa.func.count().label("n")).group_by(*keys).order_by(*keys)
+    found = [
+        tuple(row)
+        for first in range(0, len(series_ids), _AT_ONCE)
+        for row in connection.execute(
+            query.where(_READINGS.series_id.in_(list(series_ids[first : first + _AT_ONCE])), *is_within)
+        )
+    ]
+    return pl.DataFrame(found, schema={"series_id": pl.String, "quality": pl.String, "n": pl.Int64}, orient="row")
 
 
 def newest_readings(connection: sa.Connection, series_ids: Sequence[str]) -> pl.DataFrame:

@@ -16,9 +16,15 @@ DRIFT_EVENT: Final = "drift"
 RECOVERED_EVENT: Final = "drift_recovered"
 """Kind of the event when it no longer does."""
 DRIFT_SCORES: Final = pl.Schema(
-    {"series_id": pl.String(), "detector": pl.String(), "score": pl.Float64(), "limit": pl.Float64()}
+    {
+        "series_id": pl.String(),
+        "detector": pl.String(),
+        "score": pl.Float64(),
+        "limit": pl.Float64(),
+        "fires": pl.Boolean(),
+    }
 )
-"""Newest score of each series and detector; above `limit` it fires."""
+"""Newest score of each series and detector. It `fires` from above its limit on, until it has fallen to half of it."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -32,8 +38,7 @@ class DriftState:
     @property
     def fired(self) -> frozenset[tuple[str, str]]:
         """Series and detector of those that fire."""
-        above = self.scores.filter(pl.col("score") > pl.col("limit"))
-        return frozenset(above.select("series_id", "detector").iter_rows())
+        return frozenset(self.scores.filter("fires").select("series_id", "detector").iter_rows())
 
     def write(self, path: Path) -> None:
         """Keep it, whole or not at all.

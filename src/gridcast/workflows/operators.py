@@ -51,7 +51,7 @@ def help_of_override(store: Store, override: pl.DataFrame) -> Help:
         rows = as_of.between(connection, series_id, start=start, end=end)
     if rows.is_empty():
         return help_of(rows, _ACTUAL.to_frame())
-    readings = store.readings(start=start, end=end).filter(series_id=series_id)
+    readings = store.readings_as_of(as_of.FAR_FUTURE, start=start, end=end, series_id=series_id)
     measured = readings.filter(pl.col("quality").is_in([Quality.GOOD.value, Quality.EDITED.value]))
     changed = operator_layer(rows, override.with_columns(withdrawn_at=pl.lit(None, UTC_TIME)))
     issued = rows.filter(layer=Layer.OPERATOR.value).join(

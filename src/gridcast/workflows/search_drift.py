@@ -8,8 +8,9 @@ import polars as pl
 
 from gridcast.domain.quantiles import QUANTILE_COLUMNS
 from gridcast.domain.series import Level
-from gridcast.evaluation.drift import WINDOW
-from gridcast.evaluation.drift_detectors import FEWEST_DAYS, Detector, Detectors, Score, daily_errors
+from gridcast.evaluation.daily_errors import daily_errors
+from gridcast.evaluation.drift import WINDOW, is_firing
+from gridcast.evaluation.drift_detectors import FEWEST_DAYS, Detector, Detectors, Score
 from gridcast.evaluation.input_drift import population_score, range_score
 from gridcast.evaluation.scored import MODEL
 from gridcast.store.store import Store
@@ -29,7 +30,9 @@ class Learned:
     trained_until: datetime
 
 
-def search_drift(store: Store, processed: Processed, *, learned: Learned, now: datetime) -> DriftState:
+def search_drift(
+    store: Store, processed: Processed, *, learned: Learned, now: datetime, before: DriftState | None = None
+) -> DriftState:
     """The newest score of every detector of the system and each zone.
 
     Residuals are those of forecasts of the newest local days issued a day before them, as far as the horizon reaches; a
@@ -49,8 +52,14 @@ def search_drift(store: Store, processed: Processed, *, learned: Learned, now: d
             for ahead in (_DAY, 0 * _DAY)
         }
     judged, points = _comparable(learned.backtest.points, by_ahead)
+    past = _fired(before)
     rows = [
-        (series_id, str(detector), float(score.score), float(score.limit))
+        (
+            series_id,
+            str(detector),
+            *score,
+            is_firing(score.score, limit=score.limit, before=(series_id, detector) in past),
+        )
         for series_id in shown
         for detector, score in {
             **_residuals(points, series_id=series_id, judged=judged, time_zone=zone),
@@ -63,7 +72,7 @@ def search_drift(store: Store, processed: Processed, *, learned: Learned, now: d
 
 def tell_drift(store: Store, found: DriftState, *, before: DriftState | None) -> list[str]:
     """Keep an event for each detector that fires and did not before, and for each that no longer does; their texts."""
-    fired, past = found.fired, frozenset[tuple[str, str]]() if before is None else before.fired
+    fired, past = found.fired, _fired(before)
     told = []
     for kind, changed in ((DRIFT_EVENT, sorted(fired - past)), (RECOVERED_EVENT, sorted(past - fired))):
         for series_id, detector in changed:
@@ -71,6 +80,10 @@ def tell_drift(store: Store, found: DriftState, *, before: DriftState | None) ->
             store.add_event(at=found.checked_at, kind=kind, message=message)
             told.append(f"{kind}: {message}")
     return told
+
+
+def _fired(state: DriftState | None) -> frozenset[tuple[str, str]]:
+    return frozenset() if state is None else state.fired
 
 
 def _of(found: DriftState, series_id: str, detector: str) -> str:

@@ -27,7 +27,7 @@ def typed(monkeypatch: pytest.MonkeyPatch, *words: str) -> int:
 
 
 def test_the_commands_of_the_page_run_as_shown(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (block,) = re.findall(r"^```bash\n(.*?)^```", PAGE, flags=re.DOTALL | re.MULTILINE)
+    block = re.findall(r"^```bash\n(.*?)^```", PAGE, flags=re.DOTALL | re.MULTILINE)[0]
     assert [typed(monkeypatch, *shlex.split(line)[1:]) for line in block.splitlines()] == [0, 0]
     assert (here / "dashboards/boards/gridcast-operations.json").exists()
 

@@ -46,12 +46,11 @@ def quality(
     end: Annotated[Moment | None, Query(description="Readings before. [default: behind the newest]")] = None,
 ) -> Response:
     """How many clean readings of each series carry which flag."""
-    if series_id is not None:
-        here.series(series_id)
-    newest = here.store.newest_reading() or here.clock()
+    wanted = here.processed().hierarchy.ids if series_id is None else [here.series(series_id).series_id]
+    newest = here.newest_reading() or here.clock()
     start, end = here.span(start, end, length=_DEFAULT, until=newest + timedelta(microseconds=1))
     require_span(start, end, longest=_LONGEST)
     with here.store.transaction() as connection:
-        found = summaries.quality(connection, start=start, end=end, series_id=series_id)
+        found = summaries.quality(connection, wanted, start=start, end=end)
     shares = found.with_columns(share=pl.col("n") / pl.col("n").sum().over("series_id"))
     return Response(json_bytes({"items": rows_of(shares), "next": None}), media_type="application/json")

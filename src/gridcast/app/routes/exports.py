@@ -142,8 +142,8 @@ def _vintages(here: Here, start: datetime, end: datetime, known_at: datetime) ->
 
 def _until(here: Here, table: Table) -> datetime:
     newest = {
-        Table.READINGS: here.store.newest_reading,
-        Table.WEATHER: here.store.newest_reading,
+        Table.READINGS: here.newest_reading,
+        Table.WEATHER: here.newest_reading,
         Table.FORECASTS: here.store.newest_issue_time,
         Table.SCORES: here.store.newest_issue_time,
     }.get(table, lambda: None)()

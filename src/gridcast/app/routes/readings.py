@@ -64,7 +64,7 @@ def readings(
 ) -> Response:
     """Clean readings of a series, at most of 31 days."""
     here.series(series_id)
-    newest = here.store.newest_reading() or here.clock()
+    newest = here.newest_reading() or here.clock()
     start, end = here.span(start, end, length=_DEFAULT, until=newest + timedelta(microseconds=1))
     require_span(start, end, longest=_LONGEST)
     found = here.store.readings_as_of(as_of or FAR_FUTURE, start=start, end=end, series_id=series_id)

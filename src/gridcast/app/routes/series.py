@@ -1,6 +1,5 @@
 """The series, their tree, and how fresh each is."""
 
-from datetime import datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Response
@@ -11,7 +10,6 @@ from gridcast.app.parameters import Cursor, Limit, Page, SeriesId
 from gridcast.app.service import Here, Service
 from gridcast.domain.series import Level, Series
 from gridcast.store.runs import newest_issues
-from gridcast.store.summaries import newest_readings
 
 router = APIRouter(prefix="/v1/series", tags=["series"])
 
@@ -40,8 +38,8 @@ def one_series(here: Here, series_id: SeriesId) -> Response:
 def _described(here: Service, series: list[Series]) -> list[dict[str, Any]]:
     ids = [each.series_id for each in series]
     with here.store.transaction() as connection:
-        readings: dict[str, datetime] = dict(newest_readings(connection, ids).iter_rows())
         issues = newest_issues(connection, ids)
+    readings = here.newest_readings()
     return [
         {
             "series_id": each.series_id,

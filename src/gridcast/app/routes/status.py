@@ -46,7 +46,7 @@ async def me(request: Request) -> Response:
 @router.get("/status", response_model=Status)
 def status(here: Here) -> Response:
     """Freshness, model in charge, late series and data quality at a glance."""
-    now, newest, issued = here.clock(), here.store.newest_reading(), here.store.newest_issue_time()
+    now, newest, issued = here.clock(), here.newest_reading(), here.store.newest_issue_time()
     champion = with_alias(here.models(), CHAMPION)
     with here.store.transaction() as connection:
         since = happened.newest(connection, limit=1, kinds=("promoted", "rolled_back"))
@@ -71,8 +71,7 @@ def _late(here: Service, newest: datetime) -> list[dict[str, Any]]:
     hierarchy = here.processed().hierarchy
     active = hierarchy.active_at(newest)
     ids = [each for each in hierarchy.ids if each in active]
-    with here.store.transaction() as connection:
-        found: dict[str, datetime] = dict(summaries.newest_readings(connection, ids).iter_rows())
+    found = here.newest_readings()
     longest = here.settings.status.max_reading_age
     return [
         {"series_id": each, "newest_reading": found.get(each), "age_s": _age(newest, found.get(each))}
@@ -84,7 +83,10 @@ def _late(here: Service, newest: datetime) -> list[dict[str, Any]]:
 def _quality(here: Service, newest: datetime) -> dict[str, Any]:
     with here.store.transaction() as connection:
         counts = summaries.quality(
-            connection, start=newest - timedelta(hours=_HOURS), end=newest + timedelta(microseconds=1)
+            connection,
+            here.processed().hierarchy.ids,
+            start=newest - timedelta(hours=_HOURS),
+            end=newest + timedelta(microseconds=1),
         )
     total = counts["n"].sum()
     by_flag = dict(counts.group_by("quality").agg(pl.col("n").sum()).iter_rows())

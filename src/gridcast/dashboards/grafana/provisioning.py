@@ -3,14 +3,25 @@
 Grafana puts environment variables of its own process in for `$NAME`; no file holds a secret.
 """
 
-from typing import Final
+from typing import Final, NamedTuple
 
-_DATA_SOURCES: Final = """\
+
+class Named(NamedTuple):
+    """A data source as boards find it."""
+
+    name: str
+    uid: str
+
+
+STORE: Final = Named("gridcast store", "gridcast-store")
+METRICS: Final = Named("gridcast metrics", "gridcast-metrics")
+
+_DATA_SOURCES: Final = f"""\
 apiVersion: 1
 prune: true
 datasources:
-  - name: gridcast store
-    uid: gridcast-store
+  - name: {STORE.name}
+    uid: {STORE.uid}
     type: grafana-postgresql-datasource
     access: proxy
     url: $GRIDCAST_STORE_HOST
@@ -24,8 +35,8 @@ datasources:
       connMaxLifetime: 3600
     secureJsonData:
       password: $GRIDCAST_STORE_PASSWORD
-  - name: gridcast metrics
-    uid: gridcast-metrics
+  - name: {METRICS.name}
+    uid: {METRICS.uid}
     type: prometheus
     access: proxy
     url: $GRIDCAST_PROMETHEUS_URL

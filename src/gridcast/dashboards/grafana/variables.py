@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from gridcast.dashboards.grafana.provisioning import METRICS, STORE
 from gridcast.dashboards.grafana.queries import POSTGRES, PROMETHEUS, Sql, local
 from gridcast.dashboards.grafana.sdk import Builder, dashboard, values
 from gridcast.domain.lead_time import LEAD_BUCKETS
@@ -21,16 +22,16 @@ UNION ALL
 
 def datasource() -> Variable:
     """Which PostgreSQL data source: the store."""
-    return (
-        dashboard.DatasourceVariable("datasource").label("Store").type("grafana-postgresql-datasource").regex("")
-    ).description("PostgreSQL data source that holds the store of gridcast.")
+    text = "PostgreSQL data source that holds the store of gridcast."
+    chosen = dashboard.DatasourceVariable("datasource").label("Store").type("grafana-postgresql-datasource")
+    return chosen.regex("").description(text).current(_option(STORE.name, STORE.uid))
 
 
 def metrics() -> Variable:
     """Which Prometheus data source."""
-    return (dashboard.DatasourceVariable("metrics").label("Metrics").type("prometheus").regex("")).description(
-        "Prometheus data source that scrapes gridcast."
-    )
+    text = "Prometheus data source that scrapes gridcast."
+    chosen = dashboard.DatasourceVariable("metrics").label("Metrics").type("prometheus")
+    return chosen.regex("").description(text).current(_option(METRICS.name, METRICS.uid))
 
 
 def series() -> Variable:
