@@ -11,7 +11,7 @@ BENCHMARKS := $(basename $(notdir $(filter-out %/__init__.py,$(wildcard benchmar
   $(notdir $(patsubst %/__main__.py,%,$(wildcard benchmarks/*/__main__.py)))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check lint types imports doctest bench notebooks requirements clean
+.PHONY: help demo test check lint types imports doctest bench notebooks requirements stack clean
 
 help:  ## List the targets.
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -53,6 +53,12 @@ notebooks: $(READY)  ## Open the notebooks of models/tensorflow in JupyterLab.
 requirements: $(READY)  ## Export uv.lock to models/tensorflow/requirements.txt.
 	$(UV) export --frozen --no-dev --no-emit-project --no-hashes --no-annotate --no-header --quiet \
 	  --output-file models/tensorflow/requirements.txt
+
+.env:
+	@umask 077 && for name in STORE_PASSWORD READER_PASSWORD GRAFANA_PASSWORD; do echo "$$name=$$(openssl rand -hex 24)"; done > $@
+
+stack: .env  ## A whole installation in containers, with the demo's data in it; passwords are made at random.
+	docker compose up --build --detach
 
 clean:  ## Remove the environment and everything the commands made.
 	rm -rf $(VENV) data

@@ -16,6 +16,7 @@ from support.prometheus import Pager, eventually, pager, watching
 from support.served import HOUR, Served, running, served
 
 from gridcast.app.service import Service
+from gridcast.domain.quantiles import QUANTILE_COLUMNS
 from gridcast.domain.roles import Role
 from gridcast.monitoring.alert_rules import render_rules
 from gridcast.store import keys
@@ -99,6 +100,26 @@ def test_when_forecasts_stop_the_alarm_comes_in_time_and_when_they_go_on_it_ends
     assert took > 0
     with drill.forecasting():
         drill.pager.wait("GridcastForecastOld", "resolved", within=SLACK_S)
+
+
+def test_a_meter_outage_and_a_biased_forecast_reach_the_pager_and_end(drill: Drill) -> None:
+    store = drill.here.store
+    newest = store.newest_reading()
+    issued = store.newest_issue_time()
+    assert newest is not None
+    assert issued is not None
+    readings = store.readings(start=newest - 6 * HOUR, end=newest + HOUR).filter(series_id="zone_n")
+    store.save_clean(readings.with_columns(load_mw=pl.lit(None, pl.Float64), quality=pl.lit("missing")))
+    drill.pager.wait("GridcastSeriesLate", "firing", within=60, level="zone")
+    store.save_clean(readings)
+    drill.pager.wait("GridcastSeriesLate", "resolved", within=SLACK_S, level="zone")
+
+    rows = store.forecasts(start=issued, end=issued + timedelta(microseconds=1))
+    biased = rows.with_columns(pl.col(QUANTILE_COLUMNS) * 3.0)
+    store.save_forecasts(biased)
+    drill.pager.wait("GridcastForecastImpossible", "firing", within=SLACK_S, series_id="zone_n")
+    store.save_forecasts(rows)
+    drill.pager.wait("GridcastForecastImpossible", "resolved", within=SLACK_S, series_id="zone_n")
 
 
 def scraped(drill: Drill, query: str) -> list[object]:

@@ -61,6 +61,13 @@ def test_what_is_timed_runs_and_ends_with_its_figures(name: str) -> None:
     assert figures["ok"] is True
 
 
+def test_changes_that_are_injected_are_looked_for_in_the_sample() -> None:
+    figures = run("drift", "--quick")
+    assert figures.keys() >= {*EACH, "false_alarms_per_quarter", "days"}
+    assert figures["data"] == "sample"
+    assert figures["days"]["dead"]["most"] == 1
+
+
 def test_a_zone_left_out_is_forecast_beside_one_that_was_learned() -> None:
     figures = run("cold_series", "--quick")
     assert figures.keys() >= {*EACH, "pinball", "width_80", "cold_coverage_80", "learned_coverage_80"}
@@ -119,5 +126,5 @@ def test_every_benchmark_is_run_here() -> None:
     modules = {each.stem for each in (ROOT / "benchmarks").glob("*.py")} - {"__init__"}
     packages = {each.parent.name for each in (ROOT / "benchmarks").glob("*/__main__.py")}
     timed = {"train", "inference", "stream", "store", "api"}
-    run_here = timed | {"vee_quality", "station_mix", "batch", "accuracy", "cold_series"}
+    run_here = timed | {"vee_quality", "station_mix", "batch", "accuracy", "cold_series", "drift"}
     assert modules | packages == run_here

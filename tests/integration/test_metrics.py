@@ -3,7 +3,6 @@
 import time
 from collections.abc import Iterator
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
@@ -75,16 +74,19 @@ def test_metrics_are_those_of_the_store(here: Served) -> None:
     assert len(found["gridcast_forecast_jump_ratio"]) == len(ids)
 
 
-def test_a_late_series_is_counted_at_its_level(here: Served) -> None:
-    connection = here.store.transaction()
-    with connection as open_one:
-        open_one.exec_driver_sql("SAVEPOINT before")
+def test_series_and_readings_are_counted_by_level_and_flag(here: Served) -> None:
     found = values_of(at_the_end_of_its_history(here).metrics.text().decode())
     assert found["gridcast_late_series"][labelled(level="zone")] == 0
     assert sum(found["gridcast_clean_readings"].values()) == 24 * len(here.plant.processed.hierarchy.ids)
 
 
-def test_a_store_that_does_not_answer_is_told_as_such(here: Served, tmp_path: Path) -> None:
+def test_live_errors_stand_beside_those_of_the_weekly_naive(here: Served) -> None:
+    found = values_of(at_the_end_of_its_history(here).metrics.text().decode())
+    assert found["gridcast_naive_mae_megawatts"].keys() == found["gridcast_forecast_mae_megawatts"].keys()
+    assert min(found["gridcast_naive_pinball_megawatts"].values()) > 0
+
+
+def test_a_store_that_does_not_answer_is_told_as_such(here: Served) -> None:
     service = at_the_end_of_its_history(here)
     with here.store.transaction() as connection:
         connection.exec_driver_sql("ALTER TABLE runs RENAME TO gone")

@@ -1,4 +1,4 @@
-"""The stream on a Beam runner in another process, Kafka in, comes to what the stream on one machine comes to."""
+"""The stream on a Beam runner, Kafka in and PostgreSQL out, comes to what the stream on one machine comes to."""
 
 import contextlib
 import shutil
@@ -15,6 +15,7 @@ from polars.testing import assert_frame_equal
 from support.installation import GRIDCAST, ZONES, Place
 from support.kafka import Broker, running_broker
 from support.listening import as_json
+from support.postgres import running_postgres
 from support.prism import running_prism
 
 from gridcast.domain.quantiles import QUANTILE_COLUMNS
@@ -48,6 +49,13 @@ def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
 def prism(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     with running_prism(tmp_path_factory.mktemp("prism")) as address:
         yield address
+
+
+@pytest.fixture(scope="module")
+def database() -> Iterator[str]:
+    """URL of an empty database."""
+    with running_postgres() as server:
+        yield server.new_database()
 
 
 def messages(place: Place) -> tuple[list[bytes], list[bytes]]:
@@ -91,11 +99,15 @@ def listening_to(place: Place, broker: Broker) -> Place:
 
 
 @contextlib.contextmanager
-def streaming(place: Place, prism: str) -> Iterator[subprocess.Popen[bytes]]:
+def streaming(place: Place, prism: str, url: str) -> Iterator[subprocess.Popen[bytes]]:
     options = ("--runner", "PortableRunner", "--job_endpoint", prism, "--environment_type", "LOOPBACK")
     with (place.directory / "stream.log").open("ab") as log:
         process = subprocess.Popen(
-            [GRIDCAST, "stream", *options], cwd=place.directory, env=place.environment(None), stderr=log, stdout=log
+            [GRIDCAST, "stream", *options],
+            cwd=place.directory,
+            env=place.environment({"GRIDCAST_STORE_URL": url}),
+            stderr=log,
+            stdout=log,
         )
         try:
             yield process
@@ -114,7 +126,7 @@ def wait_until(is_so: Callable[[], bool], process: subprocess.Popen[bytes], plac
 
 
 def test_a_runner_that_is_killed_and_started_again_comes_to_what_one_machine_comes_to(
-    promoted: Place, tmp_path: Path, broker: Broker, prism: str
+    promoted: Place, tmp_path: Path, broker: Broker, prism: str, database: str
 ) -> None:
     here, there = (
         listening_to(Place(Path(shutil.copytree(promoted.directory, tmp_path / name))), broker) for name in ("a", "b")
@@ -123,8 +135,8 @@ def test_a_runner_that_is_killed_and_started_again_comes_to_what_one_machine_com
     publish(broker, spoilt)
     heard = here.json("listen", "--source", "scada", "--until-idle", "PT5S")["sources"][0]
     here.run("stream", "--last", "PT1H")
-    with contextlib.closing(Store.open(there.directory / "data" / "gridcast.db")) as store:
-        with streaming(there, prism) as process:
+    with contextlib.closing(Store.open(database)) as store:
+        with streaming(there, prism, database) as process:
             wait_until(lambda: store.newest_issue_time() is not None, process, there)
         publish(broker, rest)
         here.run("listen", "--source", "scada", "--until-idle", "PT5S")
@@ -137,7 +149,7 @@ def test_a_runner_that_is_killed_and_started_again_comes_to_what_one_machine_com
             is_issued = store.newest_issue_time() == END
             return is_issued and store.readings(start=NEXT, end=END).sort(KEY).equals(expected)
 
-        with streaming(there, prism) as process:
+        with streaming(there, prism, database) as process:
             wait_until(is_done, process, there)
             process.terminate()
             assert process.wait(timeout=60) == 0

@@ -2,7 +2,7 @@
 
 import enum
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -68,11 +68,13 @@ class Detectors:
 
     Attributes:
         usual: errors of the parts of the day.
+        usual_size: loads forecast, in standard deviations of the forecasts (part,).
         outside_share: of the intervals, outside the 90 % band.
         limits: of every detector.
     """
 
     usual: UsualErrors
+    usual_size: Floats
     outside_share: float
     limits: Mapping[Detector, float]
 
@@ -89,16 +91,18 @@ class Detectors:
                 f"{known.height} whole days with errors; expected at least {FEWEST_DAYS} to learn what is usual. Run "
                 '"gridcast backtest" on more days.'
             )
-        usual = UsualErrors.of(_array(known, ERRORS))
+        usual_size = np.median(_array(known, SIZES), axis=0)
+        usual = UsualErrors.of(_tempered(known, usual_size).errors)
         share = min(max(float(known["outside"].sum()) / float(known["n"].sum()), 0.02), 0.4)
-        made_up = _residual_scores(known, usual, share, chosen=made_up_quarters(known.height))
+        bare = cls(usual, usual_size, share, {})
+        made_up = _residual_scores(known, bare, chosen=made_up_quarters(known.height))
         limits = {detector: quiet_limit(each) for detector, each in made_up.items()}
-        return cls(usual, share, {**limits, Detector.SENSOR: 1.0})
+        return replace(bare, limits={**limits, Detector.SENSOR: 1.0})
 
     def scores(self, daily: pl.DataFrame) -> dict[Detector, Floats]:
         """Scores of each day from the `WINDOW`-th on (day,), in the order of `daily_errors`."""
         sensor = np.maximum(daily["unmeasured"].to_numpy() / _UNMEASURED, daily["still_h"].to_numpy() / _DEAD_HOURS)
-        residuals = _residual_scores(daily, self.usual, self.outside_share)
+        residuals = _residual_scores(daily, self)
         return {**residuals, Detector.SENSOR: sensor[WINDOW - 1 :]}
 
     def newest(self, daily: pl.DataFrame) -> dict[Detector, Score]:
@@ -110,17 +114,17 @@ class Detectors:
 
 
 def _residual_scores(
-    daily: pl.DataFrame, usual: UsualErrors, outside_share: float, *, chosen: npt.NDArray[np.int64] | None = None
+    daily: pl.DataFrame, detectors: Detectors, *, chosen: npt.NDArray[np.int64] | None = None
 ) -> dict[Detector, Floats]:
     """Of the days in their order (day,), or as `chosen` (path, day)."""
-    errors, size = _array(daily, ERRORS), _array(daily, SIZES)
+    usual, (errors, size) = detectors.usual, _tempered(daily, detectors.usual_size)
     off, new = usual.off(errors), usual.new(errors)
     level = matched(off, usual.precision, change=size)
     step = matched(new, usual.new_precision, change=size)
     shapes = [look(off, usual.precision, change=each) for each in _SHAPES for look in (matched, summed)]
     z = np.stack([level, step, *shapes])
     outside, n = _array(daily, ("outside", "n")).T
-    evidence = coverage_evidence(outside, n, expected=outside_share)
+    evidence = coverage_evidence(outside, n, expected=detectors.outside_share)
     if chosen is not None:
         z, evidence = z[:, chosen], evidence[:, chosen]
     sums = cusum(windows(z))
@@ -130,6 +134,21 @@ def _residual_scores(
         Detector.SHAPE: sums[2:].max(axis=0),
         Detector.COVERAGE: positive_sum(windows(evidence)).max(axis=0),
     }
+
+
+class _Tempered(NamedTuple):
+    errors: Floats
+    size: Floats
+
+
+def _tempered(daily: pl.DataFrame, usual_size: Floats) -> _Tempered:
+    """Errors and sizes (day, part) in the geometric mean of a forecast's own standard deviation and the usual one.
+
+    After a hard season bands stay wide for weeks, and would hide a change.
+    """
+    errors, size = _array(daily, ERRORS), _array(daily, SIZES)
+    factor = np.sqrt(np.maximum(usual_size, 1e-9) / np.maximum(size, 1e-9))
+    return _Tempered(errors * factor, size * factor)
 
 
 def _array(daily: pl.DataFrame, names: Sequence[str]) -> Floats:

@@ -14,7 +14,9 @@ from gridcast.store.moments import microseconds
 _RUNS = schema.RUNS.c
 _FORECASTS = schema.FORECASTS
 _MICROSECOND = timedelta(microseconds=1)
-SCORED: Final = ("mae_mw", "bias_mw", "pinball_mw", "coverage_80", "coverage_90")
+SCORED: Final = (
+    "mae_mw", "bias_mw", "pinball_mw", "coverage_80", "coverage_90", "naive_mae_mw", "naive_pinball_mw",
+)  # fmt: skip
 """Measures of a score."""
 
 

@@ -146,11 +146,12 @@ SCORES = sa.Table(
     _text("model_version"),
     sa.Column("n", sa.Integer, nullable=False),
     *(_number(metric) for metric in ("mae_mw", "bias_mw", "pinball_mw", "coverage_80", "coverage_90")),
+    *(_number(metric) for metric in ("naive_mae_mw", "naive_pinball_mw")),
     sqlite_with_rowid=False,
 )
 """How each issued forecast did, per lead bucket, once actuals are in.
 
-The coverages are shares of n."""
+The coverages are shares of n; the naive is last week repeated, at the same points."""
 
 EVENTS = sa.Table(
     "events",

@@ -1,5 +1,6 @@
 """How the forecasts of a stream did, as soon as the last actual of a lead bucket is in."""
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Final, Protocol
 
@@ -7,10 +8,12 @@ import polars as pl
 
 from gridcast.domain.lead_time import LEAD_BUCKETS
 from gridcast.domain.tables import Quality
-from gridcast.evaluation.scorecard import scorecard
+from gridcast.evaluation.live_naive import naive_points, naive_spread, scores_beside_naive
 from gridcast.evaluation.scored import MODEL
 
 FURTHEST: Final = LEAD_BUCKETS[-1].end
+NAIVE_DAYS: Final = timedelta(days=21)
+"""Of readings before the oldest forecast that is scored: its weekly naive, and how far that was off."""
 _MEASURED: Final = (Quality.GOOD.value, Quality.EDITED.value)
 _BY: Final = ("series_id", "issue_time", "layer", "lead_bucket", "model_version")
 
@@ -23,14 +26,18 @@ class Issued(Protocol):
         ...
 
 
-def scores_due(issued: Issued, clean: pl.DataFrame, *, after: datetime, until: datetime) -> pl.DataFrame | None:
+def scores_due(
+    issued: Issued, clean: pl.DataFrame, *, after: datetime, until: datetime, time_zones: Mapping[str, str]
+) -> pl.DataFrame | None:
     """Scores of every lead bucket of a forecast that ended in after < end ≤ until; None if there are none.
 
     Args:
         issued: where forecasts are kept.
-        clean: `CLEAN_READINGS` of these buckets; only measured ones count.
+        clean: `CLEAN_READINGS` of these buckets, of which only measured ones count, and of `NAIVE_DAYS` before, from
+            which the weekly naive is taken.
         after: up to when buckets had been scored.
         until: up to when actuals are in.
+        time_zones: series → IANA zone.
     """
     moment = timedelta(microseconds=1)
     parts = [
@@ -44,4 +51,8 @@ def scores_due(issued: Issued, clean: pl.DataFrame, *, after: datetime, until: d
         "series_id", "valid_time", actual_mw=pl.col("load_mw")
     )
     points = forecasts.join(actual, on=["series_id", "valid_time"]).with_columns(forecaster=pl.lit(MODEL))
-    return None if points.is_empty() else scorecard(points, by=_BY)
+    if points.is_empty():
+        return None
+    spread = naive_spread(clean, time_zones=time_zones)
+    naive = naive_points(points, clean, spread=spread, time_zones=time_zones)
+    return scores_beside_naive(points, naive, by=_BY)

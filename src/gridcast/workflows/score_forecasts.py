@@ -7,7 +7,7 @@ import polars as pl
 
 from gridcast.domain.lead_time import lead_count
 from gridcast.domain.tables import WEATHER, Layer, Quality, earliest, latest
-from gridcast.evaluation.scorecard import scorecard
+from gridcast.evaluation.live_naive import scores_beside_naive
 from gridcast.evaluation.scored import KEYS, MODEL, NAIVE
 from gridcast.features.panel import panel_from_frames
 from gridcast.store.store import Store
@@ -42,9 +42,9 @@ def score_forecasts(store: Store, processed: Processed, *, last: timedelta) -> p
     if scored.is_empty():
         return scored
     by = ["series_id", "issue_time", "layer", "lead_bucket", "model_version"]
-    store.save_scores(scorecard(scored, by=by))
-    points = scored.filter(layer=Layer.MODEL.value).drop("layer", "model_version", "degraded_because")
     naive = _naive_points(readings, processed, issued=issued).drop("actual_mw")
+    store.save_scores(scores_beside_naive(scored, naive, by=by))
+    points = scored.filter(layer=Layer.MODEL.value).drop("layer", "model_version", "degraded_because")
     paired = naive.join(points.select(*KEYS, "actual_mw"), on=KEYS).select(points.columns)
     return pl.concat([points, paired])
 

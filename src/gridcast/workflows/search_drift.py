@@ -99,7 +99,8 @@ def _comparable(judged: pl.DataFrame, by_ahead: Mapping[timedelta, pl.DataFrame]
     lead = pl.col("valid_time") - pl.col("issue_time")
     for ahead, points in by_ahead.items():
         same = judged.filter(lead >= ahead, lead < ahead + _DAY, forecaster=MODEL)
-        if not same.is_empty() and not points.is_empty():
+        is_whole = 2 * points.height > by_ahead[0 * _DAY].height
+        if not same.is_empty() and is_whole:
             return same, points
     return judged.clear(), by_ahead[0 * _DAY].clear()
 

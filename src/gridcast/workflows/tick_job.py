@@ -13,7 +13,7 @@ from gridcast.store.store import Store
 from gridcast.workflows.clean_history import CleanHistory
 from gridcast.workflows.known import DAYS_KNOWN
 from gridcast.workflows.live_forecasts import LiveForecasts, Span, Version
-from gridcast.workflows.live_scores import FURTHEST, scores_due
+from gridcast.workflows.live_scores import FURTHEST, NAIVE_DAYS, scores_due
 from gridcast.workflows.operators import with_operators
 from gridcast.workflows.placed_log import PlacedLog
 from gridcast.workflows.processed import Processed
@@ -117,9 +117,10 @@ class AtHand:
         if changes.is_empty():
             return None
         after = min(earliest(changes["valid_time"]), self.store.position(CONSUMER).issue_time or job.issue_time)
-        before = self.live.history.between(after - FURTHEST, job.span[0])
+        before = self.live.history.between(after - FURTHEST - NAIVE_DAYS, job.span[0])
         actual = pl.concat([before, clean.select(before.columns)])
-        return scores_due(self.store, actual, after=after, until=job.issue_time)
+        zones = self.rules.hierarchy.time_zones
+        return scores_due(self.store, actual, after=after, until=job.issue_time, time_zones=zones)
 
     def _tell_left_out(self, left_out: dict[str, str]) -> None:
         """An event for each series that was used until now."""

@@ -10,6 +10,7 @@ from gridcast.dashboards.grafana.sdk import dashboard
 from gridcast.domain.lead_time import LEAD_BUCKETS
 
 _NO_SCORES: Final = "no scores here: stream keeps them as actuals come in, gridcast score makes them anew"
+_SHARES: Final = ("skill", "in 80 % band", "in 90 % band")
 _DASHED: Final = {"fill": "dash", "dash": [4, 6]}
 _BUCKETS: Final = {each.label: color for each, color in zip(LEAD_BUCKETS, theme.OF_BUCKETS, strict=True)}
 
@@ -30,7 +31,8 @@ def accuracy() -> dashboard.Dashboard:
         ],
         annotations=[annotations.models()],
     )
-    for panel in (_metric("MAE"), _metric("bias"), _metric("pinball"), _coverage(), _by_lead(), _by_hour()):
+    by_lead = (_metric("MAE"), _against_naive(), _metric("bias"), _metric("pinball"))
+    for panel in (*by_lead, _coverage(), _by_lead(), _by_hour()):
         made = made.with_panel(panel)
     return made.with_row(dashboard.Row("Every series")).with_panel(_by_zone()).with_panel(_value_added())
 
@@ -53,6 +55,15 @@ def _metric(name: str) -> Drawn:
     return panel
 
 
+def _against_naive() -> Drawn:
+    text = "Mean absolute error, all leads, beside that of repeating the week before, at the same points."
+    query = rows(accuracy_rows.AGAINST_NAIVE)
+    title = "$series: MAE against last week repeated"
+    frame = Frame(title, description=text, queries=[query], no_value=_NO_SCORES, unit=MEGAWATTS)
+    colors = {"model": theme.between("model"), "last week repeated": theme.between("naive")}
+    return panels.lines(frame, colors=colors).axis_soft_min(0)
+
+
 def _coverage() -> Drawn:
     text = (
         "Share of actuals inside the 80 and 90 % bands, all leads. Below its nominal line a band is too narrow, above "
@@ -65,6 +76,7 @@ def _coverage() -> Drawn:
         no_value=_NO_SCORES,
         unit=SHARE,
         decimals=0,
+        width=8,
     )
     model, other = theme.between("model"), theme.between("linear")
     panel = panels.lines(frame, colors={"80 % band": model, "90 % band": other}).axis_soft_min(0.5).max(1)
@@ -77,7 +89,9 @@ def _coverage() -> Drawn:
 def _by_lead() -> Drawn:
     text = "Errors over the time range by how long before its interval a forecast was issued."
     query = rows(accuracy_rows.BY_LEAD)
-    frame = Frame("$series: error by lead", description=text, queries=[query], no_value=_NO_SCORES, unit=MEGAWATTS)
+    frame = Frame(
+        "$series: error by lead", description=text, queries=[query], no_value=_NO_SCORES, unit=MEGAWATTS, width=8
+    )
     return panels.bars(frame, along="lead", colors=_errors("MAE", "pinball", "bias"))
 
 
@@ -87,12 +101,15 @@ def _by_hour() -> Drawn:
         "measured intervals only."
     )
     query = rows(accuracy_rows.BY_HOUR)
-    frame = Frame("$series: error by hour", description=text, queries=[query], unit=MEGAWATTS)
+    frame = Frame("$series: error by hour", description=text, queries=[query], unit=MEGAWATTS, width=8)
     return panels.bars(frame, along="hour", colors=_errors("MAE", "bias"))
 
 
 def _by_zone() -> Drawn:
-    text = "Means over all leads of the time range, the largest error first."
+    text = (
+        "Means over all leads of the time range, the largest error first. Skill is 1 − pinball loss ÷ that of "
+        "repeating the week before: 0 is no better, below 0 worse."
+    )
     query = rows(accuracy_rows.BY_ZONE)
     frame = Frame("Error by series", description=text, queries=[query], no_value=_NO_SCORES, width=24)
     units = dict.fromkeys(("MAE", "bias", "pinball"), MEGAWATTS) | dict.fromkeys(

@@ -8,6 +8,7 @@ from gridcast.dashboards.grafana.queries import SERIES, ZONES, bucket_of, local,
 _OF_SERIES: Final = f"FROM scores WHERE series_id = {SERIES} AND layer = 'model' AND {within('issue_time')} AND n > 0"
 _OF_ZONES: Final = f"FROM scores WHERE series_id IN ({ZONES}) AND layer = 'model' AND {within('issue_time')} AND n > 0"
 _FIRST_LEAD: Final = "split_part(lead_bucket, '–', 1)::integer"
+_IS_KNOWN: Final = "FILTER (WHERE naive_mae_mw IS NOT NULL)"
 _MEASURED: Final = "quality IN ('good', 'edited')"
 
 
@@ -18,6 +19,18 @@ SELECT {bucket_of("issue_time")} AS "time", lead_bucket AS "metric", {mean(metri
 {_OF_SERIES} GROUP BY 1, 2 ORDER BY 1, min({_FIRST_LEAD})
 """
 
+
+def _paired(metric: str) -> str:
+    """The mean of a metric over the intervals whose week before is known."""
+    return f"sum({metric} * n) {_IS_KNOWN} / NULLIF(sum(n) {_IS_KNOWN}, 0)"
+
+
+AGAINST_NAIVE: Final = f"""
+SELECT {bucket_of("issue_time")} AS "time", {_paired("mae_mw")} AS "model",
+  {_paired("naive_mae_mw")} AS "last week repeated"
+{_OF_SERIES} GROUP BY 1 ORDER BY 1
+"""
+"""Mean absolute errors of model and weekly naive at the same points."""
 
 COVERAGE: Final = f"""
 SELECT {bucket_of("issue_time")} AS "time", {mean("coverage_80")} AS "80 % band", {mean("coverage_90")} AS "90 % band",
@@ -45,7 +58,9 @@ FROM actual {runs.last_before()} GROUP BY 1 ORDER BY 1
 
 BY_ZONE: Final = f"""
 SELECT series_id AS "series", sum(n) AS "intervals", {mean("mae_mw")} AS "MAE", {mean("bias_mw")} AS "bias",
-  {mean("pinball_mw")} AS "pinball", {mean("coverage_80")} AS "in 80 % band", {mean("coverage_90")} AS "in 90 % band"
+  {mean("pinball_mw")} AS "pinball",
+  1 - ({_paired("pinball_mw")}) / NULLIF({_paired("naive_pinball_mw")}, 0) AS "skill",
+  {mean("coverage_80")} AS "in 80 % band", {mean("coverage_90")} AS "in 90 % band"
 {_OF_ZONES} GROUP BY 1 ORDER BY 3 DESC
 """
 """Errors by series, the largest first."""

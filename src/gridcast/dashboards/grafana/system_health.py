@@ -48,7 +48,7 @@ def _ages() -> Drawn:
 def _late() -> Drawn:
     text = "Share of the series of each level whose newest load is older than status.max_reading_age."
     queries = [samples(f"max by (level) ({names.LATE_SHARE.name}{_OF_LEVEL})", legend="{{level}}")]
-    return panels.lines(_frame("Late series", text, queries, unit=SHARE, width=9), step=_STEP).min(0).max(1)
+    return panels.lines(_frame("Late series", text, queries, unit=SHARE, width=9), step=_STEP).min(0).axis_soft_max(0.1)
 
 
 def _latency() -> Drawn:
@@ -83,7 +83,9 @@ def _forecasts() -> Drawn:
     queries = [samples(f"max({names.DEGRADED.name})", legend="degraded")]
     colors = {"degraded": theme.between("linear")}
     return (
-        panels.lines(_frame("Degraded forecasts", text, queries, unit=SHARE), colors=colors, step=_STEP).min(0).max(1)
+        panels.lines(_frame("Degraded forecasts", text, queries, unit=SHARE), colors=colors, step=_STEP)
+        .min(0)
+        .axis_soft_max(0.1)
     )
 
 

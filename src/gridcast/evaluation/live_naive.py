@@ -1,0 +1,59 @@
+"""The weekly naive at single points, from readings alone: what live forecasts are compared with."""
+
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from typing import Final
+
+import polars as pl
+
+from gridcast.domain.quantiles import QUANTILE_COLUMNS, QUANTILE_LEVELS
+from gridcast.evaluation.daily_peaks import wall_time
+from gridcast.evaluation.scorecard import scorecard
+from gridcast.evaluation.scored import KEYS
+
+WEEK: Final = timedelta(days=7)
+REACH: Final = timedelta(days=7, hours=2)
+"""How far before a time the same wall time a week earlier is at most."""
+
+
+def week_before(points: pl.DataFrame, loads: pl.DataFrame, *, time_zones: Mapping[str, str]) -> pl.DataFrame:
+    """`points` with `week_ago_mw`, the load at the same wall time seven local days earlier; null where there is none.
+
+    points: series_id, valid_time. loads: series_id, valid_time, load_mw. Of the hour that comes twice the first counts.
+    """
+    wall = wall_time(pl.col("valid_time"), time_zones)
+    known = loads.sort("valid_time").select("series_id", wall=wall, week_ago_mw="load_mw")
+    known = known.unique(["series_id", "wall"], keep="first", maintain_order=True)
+    asked = points.with_columns(wall=wall - WEEK)
+    return asked.join(known, on=["series_id", "wall"], how="left", maintain_order="left").drop("wall")
+
+
+def naive_spread(loads: pl.DataFrame, *, time_zones: Mapping[str, str]) -> pl.DataFrame:
+    """Quantiles of load − load a week before of each series: `series_id` and the quantile columns, MW."""
+    pairs = week_before(loads.select("series_id", "valid_time", "load_mw"), loads, time_zones=time_zones)
+    off = (pl.col("load_mw") - pl.col("week_ago_mw")).fill_nan(None)
+    return pairs.group_by("series_id").agg(
+        off.quantile(level, interpolation="linear").alias(column)
+        for level, column in zip(QUANTILE_LEVELS, QUANTILE_COLUMNS, strict=True)
+    )
+
+
+def naive_points(
+    points: pl.DataFrame, loads: pl.DataFrame, *, spread: pl.DataFrame, time_zones: Mapping[str, str]
+) -> pl.DataFrame:
+    """The weekly naive in place of the forecasts of `points` (a scored frame): other quantiles, all else the same."""
+    found = week_before(points.drop(QUANTILE_COLUMNS), loads, time_zones=time_zones)
+    around = found.join(spread, on="series_id", how="left", maintain_order="left")
+    quantiles = ((pl.col("week_ago_mw") + pl.col(column)).alias(column) for column in QUANTILE_COLUMNS)
+    return around.with_columns(quantiles).drop("week_ago_mw").select(points.columns)
+
+
+def scores_beside_naive(points: pl.DataFrame, naive: pl.DataFrame, *, by: Sequence[str]) -> pl.DataFrame:
+    """The scorecard of forecasts with `naive_mae_mw` and `naive_pinball_mw`, the weekly naive's at the same points.
+
+    points: the scored frame of one forecaster. naive: `KEYS` and quantiles; where they are missing nothing is said.
+    """
+    same = points.drop(QUANTILE_COLUMNS).join(naive.select(*KEYS, *QUANTILE_COLUMNS).unique(KEYS), on=KEYS, how="left")
+    beside = scorecard(same.select(points.columns), by=by)
+    beside = beside.select(*by, naive_mae_mw="mae_mw", naive_pinball_mw="pinball_mw")
+    return scorecard(points, by=by).join(beside, on=list(by), how="left")
