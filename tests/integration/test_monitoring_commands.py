@@ -12,6 +12,8 @@ def test_drift_is_looked_for_shown_and_kept_and_metrics_tell_it(
     promoted: Place, copy_of: Callable[[Place], Place]
 ) -> None:
     place = copy_of(promoted)
+    assert "has no backtest" in place.run("drift", code=1).stderr
+    place.run("backtest")
     tried = place.json("drift", "--dry-run")
     assert not (place.directory / "data/drift.json").exists()
     found = place.json("drift")
