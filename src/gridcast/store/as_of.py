@@ -43,7 +43,7 @@ def issued(connection: sa.Connection, series_id: str, *, issue_time: datetime) -
 def between(connection: sa.Connection, series_id: str, *, start: datetime, end: datetime) -> pl.DataFrame:
     """`FORECASTS` of a series, every layer and issue time, with start ≤ valid time < end."""
     query = sa.select(schema.FORECASTS).where(
-        _is_of_run(connection, series_id, start=start - _LONGEST_LEAD, end=end),
+        _is_of_run(connection, series_id, start=start - _LONGEST_LEAD, end=end, about=start),
         _FORECASTS.valid_time >= microseconds(start),
         _FORECASTS.valid_time < microseconds(end),
     )
@@ -68,7 +68,7 @@ def freshest(
     newest = (
         sa.select(_FORECASTS.valid_time, sa.func.max(_FORECASTS.issue_time).label("issue_time"))
         .where(
-            _is_of_run(connection, series_id, start=first, end=last),
+            _is_of_run(connection, series_id, start=first, end=last, about=start),
             _FORECASTS.layer == layer.value,
             _FORECASTS.valid_time >= microseconds(start),
             _FORECASTS.valid_time < microseconds(end),
@@ -83,9 +83,18 @@ def freshest(
     return frames.read_few(connection, schema.FORECASTS, query.order_by(_FORECASTS.valid_time))
 
 
-def _is_of_run(connection: sa.Connection, series_id: str, *, start: datetime, end: datetime) -> sa.ColumnElement[bool]:
-    """Whether a forecast of a series was issued in start ≤ time < end; by the times of its runs it is found by key."""
-    within = _RUNS.issue_time >= microseconds(start), _RUNS.issue_time < microseconds(end)
+def _is_of_run(
+    connection: sa.Connection, series_id: str, *, start: datetime, end: datetime, about: datetime
+) -> sa.ColumnElement[bool]:
+    """Whether a forecast of a series was issued in start ≤ time < end and reaches as far as `about`.
+
+    By the times of its runs it is found by key.
+    """
+    within = (
+        _RUNS.issue_time >= microseconds(start),
+        _RUNS.issue_time < microseconds(end),
+        _RUNS.last_valid_time >= microseconds(about),
+    )
     times = connection.scalars(sa.select(_RUNS.issue_time).where(_RUNS.series_id == series_id, *within).distinct())
     is_among = dialect_of(connection).is_among(_FORECASTS.issue_time, times.all())
     return sa.and_(_is_within(series_id, start=start, end=end), is_among)

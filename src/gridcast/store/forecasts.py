@@ -18,10 +18,13 @@ _MICROSECOND = timedelta(microseconds=1)
 def save(connection: sa.Connection, forecasts: pl.DataFrame) -> None:
     """Write `FORECASTS`; the same series, issue time, valid time and layer replaces."""
     frames.upsert(connection, schema.FORECASTS, forecasts.select(FORECASTS.names()))
-    runs = forecasts.group_by("series_id", "layer", "issue_time").agg(pl.col("model_version").last())
+    runs = forecasts.group_by("series_id", "layer", "issue_time").agg(
+        pl.col("model_version").last(), last_valid_time=pl.col("valid_time").max()
+    )
     runs = runs.sort("series_id", "layer", "issue_time")
     frames.upsert(connection, schema.RUNS, runs)
-    frames.upsert(connection, schema.LATEST_RUNS, runs.unique(["series_id", "layer"], keep="last", maintain_order=True))
+    newest = runs.unique(["series_id", "layer"], keep="last", maintain_order=True)
+    frames.upsert(connection, schema.LATEST_RUNS, newest.drop("last_valid_time"))
 
 
 def replace_run(
@@ -33,7 +36,8 @@ def replace_run(
         connection.execute(sa.delete(table).where(*is_it, table.c.issue_time == microseconds(issue_time)))
     save(connection, forecasts)
     runs = schema.RUNS.c
-    newest = sa.select(schema.RUNS).where(runs.series_id == series_id, runs.layer == layer.value)
+    columns = (runs[name] for name in schema.LATEST_RUNS.columns.keys())  # noqa: SIM118 - a column collection
+    newest = sa.select(*columns).where(runs.series_id == series_id, runs.layer == layer.value)
     newest = newest.order_by(runs.issue_time.desc()).limit(1)
     frames.upsert(connection, schema.LATEST_RUNS, frames.read_few(connection, schema.RUNS, newest))
 

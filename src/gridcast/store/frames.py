@@ -16,8 +16,8 @@ _SQL_TO_POLARS: Mapping[type[sa.types.TypeEngine[Any]], pl.DataType] = {
     sa.Integer: pl.Int64(),
 }
 TIMES = (
-    "valid_time", "issue_time", "available_at", "at", "committed_at", "received_at", "landed_at", "start", "end",
-    "created_at", "expires_at", "withdrawn_at", "revoked_at", "known_from", "known_until",
+    "valid_time", "issue_time", "last_valid_time", "available_at", "at", "committed_at", "received_at", "landed_at",
+    "start", "end", "created_at", "expires_at", "withdrawn_at", "revoked_at", "known_from", "known_until",
 )  # fmt: skip
 
 

@@ -30,7 +30,9 @@ _LOCK_SECONDS = 10
 _BYTES_AT_ONCE = 64_000_000
 _CONNECTION = {"connect_timeout": "10", "application_name": "gridcast"}
 
-_ANY_OF = "SELECT EXISTS (SELECT 1 FROM forecasts WHERE issue_time = ANY (%s) AND series_id = ANY (%s))"
+_ANY_OF = """
+SELECT EXISTS (SELECT 1 FROM forecasts WHERE issue_time = ANY (%s::bigint[]) AND series_id = ANY (%s::text[]))
+"""
 _RECEIVED = """
 CREATE TEMPORARY TABLE IF NOT EXISTS received (
   place bigint, is_first boolean, series_id text, valid_time bigint, load_mw double precision, available_at bigint
@@ -99,8 +101,8 @@ def upsert(connection: sa.Connection, table: sa.Table, rows: pl.DataFrame, *, ad
         connection.exec_driver_sql(_upsert(table, tuple(once.columns), added), once.sort(keys).rows())
         return
     if once.height <= _SOME_ROWS:
-        arrays = [column.to_list() for column in once.get_columns()]
-        connection.exec_driver_sql(_merge_arrays(table, tuple(once.columns), added), tuple(arrays))
+        arrays = tuple(_array(column) for column in once.get_columns())
+        connection.exec_driver_sql(_merge_arrays(table, tuple(once.columns), added), arrays)
         return
     given = f"given_{table.name}"
     like = f"AS SELECT * FROM {table.name} WITH NO DATA"  # noqa: S608 - a name of ours
@@ -212,8 +214,16 @@ def _once(rows: pl.DataFrame, keys: Sequence[str], *, added: frozenset[str]) -> 
 
 def _have_no_key_yet(connection: sa.Connection, forecasts: pl.DataFrame) -> bool:
     """Whether no forecast of the same series and issue times is stored."""
-    given = (forecasts["issue_time"].unique().to_list(), forecasts["series_id"].unique().to_list())
+    given = (_array(forecasts["issue_time"].unique()), _array(forecasts["series_id"].unique()))
     return not connection.exec_driver_sql(_ANY_OF, given).scalar_one()
+
+
+def _array(values: pl.Series) -> str:
+    """Values as the server reads an array: one text is sent faster than a list."""
+    text = values.cast(pl.String)
+    if values.dtype == pl.String:
+        text = '"' + text.str.replace_all(r'(["\\])', r"\$1") + '"'
+    return f"{{{text.fill_null('NULL').str.join(',').item() if len(text) else ''}}}"
 
 
 def _is_copied(connection: sa.Connection, table: sa.Table, rows: pl.DataFrame) -> bool:

@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
-from gridcast.store.schema import LATEST_RUNS, READINGS
+from gridcast.store.schema import LATEST_RUNS, READINGS, RUNS
 
 Insert = TypeVar("Insert", sqlite.Insert, postgresql.Insert)
 Given = Mapping[str, sa.ColumnElement[Any]]
@@ -16,6 +16,7 @@ def replacing(statement: Insert, table: sa.Table, *, added: Collection[str]) -> 
     """The statement, which replaces the stored row by the given one, but adds it up in the columns `added`.
 
     A clean reading is replaced by one that differs, a newest run by one that is not older; else the stored row stays.
+    A run reaches as far as its furthest row.
     """
     given: Given = {column.name: statement.excluded[column.name] for column in table.columns}
     changed = {
@@ -23,8 +24,9 @@ def replacing(statement: Insert, table: sa.Table, *, added: Collection[str]) -> 
         for column in table.columns
         if not column.primary_key
     }
-    if table is READINGS:
-        changed["known_from"] = _later(READINGS.c.known_from, given["known_from"])
+    for column in (READINGS.c.known_from, RUNS.c.last_valid_time):
+        if table is column.table:
+            changed[column.name] = _later(column, given[column.name])
     condition = _CONDITIONS.get(table.name)
     return statement.on_conflict_do_update(
         index_elements=list(table.primary_key.columns), set_=changed, where=condition and condition(given)

@@ -120,9 +120,10 @@ RUNS = sa.Table(
     _text("layer", key=True),
     _time("issue_time", key=True),
     _text("model_version"),
+    _time("last_valid_time"),
     sqlite_with_rowid=False,
 )
-"""When each series and layer was forecast: with these times its rows in `forecasts` are found by their key."""
+"""When each series and layer was forecast, and up to when: with these its rows in `forecasts` are found by key."""
 
 TICK_COUNTS = sa.Table(
     "tick_counts",

@@ -7,8 +7,9 @@ revision = "0003"
 down_revision = "0002"
 
 _FILL = """
-INSERT INTO runs (series_id, layer, issue_time, model_version)
-SELECT series_id, layer, issue_time, max(model_version) FROM forecasts GROUP BY series_id, layer, issue_time
+INSERT INTO runs (series_id, layer, issue_time, model_version, last_valid_time)
+SELECT series_id, layer, issue_time, max(model_version), max(valid_time) FROM forecasts
+GROUP BY series_id, layer, issue_time
 """
 
 
@@ -19,6 +20,7 @@ def upgrade() -> None:
         *(sa.Column(name, sa.Text, primary_key=True, nullable=False) for name in ("series_id", "layer")),
         sa.Column("issue_time", sa.BigInteger, primary_key=True, nullable=False, autoincrement=False),
         sa.Column("model_version", sa.Text, nullable=False),
+        sa.Column("last_valid_time", sa.BigInteger, nullable=False),
         sqlite_with_rowid=False,
     )
     op.execute(_FILL)
