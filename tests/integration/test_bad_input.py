@@ -23,7 +23,7 @@ sources:
     readings: readings.csv
     readings_format: {series_id: unique_id, valid_time: ds, load: y, unit: kW, text: {time_zone: %s}}
 """
-OPENED = ("gridcast.db", "registry/mlflow.db", "raw/locks/raw-folder.lock")
+OPENED = ("gridcast.db", "registry/mlflow.db", "registry/catalogue.json", "raw/locks/raw-folder.lock")
 """Databases and locks, whole and empty, that a command may make before it finds that it cannot go on."""
 
 

@@ -63,7 +63,7 @@ def claims(**changes: Any) -> dict[str, Any]:
     now = int(time.time())
     all_claims = {
         "iss": ISSUER, "aud": AUDIENCE, "sub": "u-17", "preferred_username": "ada",
-        "iat": now, "nbf": now, "exp": now + 300, "roles": ["grid-operators"], **changes,
+        "iat": now, "nbf": now, "exp": now + 86_400, "roles": ["grid-operators"], **changes,
     }  # fmt: skip
     return {name: value for name, value in all_claims.items() if value is not None}
 

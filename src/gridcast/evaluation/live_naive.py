@@ -1,17 +1,20 @@
 """The weekly naive at single points, from readings alone: what live forecasts are compared with."""
 
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 import polars as pl
 
 from gridcast.domain.quantiles import QUANTILE_COLUMNS, QUANTILE_LEVELS
+from gridcast.domain.tables import UTC_TIME
 from gridcast.evaluation.daily_peaks import wall_time
 from gridcast.evaluation.scorecard import scorecard
 from gridcast.evaluation.scored import KEYS
 
 WEEK: Final = timedelta(days=7)
+SPREAD: Final = timedelta(days=13)
+"""Over how long before the day of issue the naive's spread is taken."""
 REACH: Final = timedelta(days=7, hours=2)
 """How far before a time the same wall time a week earlier is at most."""
 
@@ -28,22 +31,41 @@ def week_before(points: pl.DataFrame, loads: pl.DataFrame, *, time_zones: Mappin
     return asked.join(known, on=["series_id", "wall"], how="left", maintain_order="left").drop("wall")
 
 
-def naive_spread(loads: pl.DataFrame, *, time_zones: Mapping[str, str]) -> pl.DataFrame:
-    """Quantiles of load − load a week before of each series: `series_id` and the quantile columns, MW."""
+def naive_spread(loads: pl.DataFrame, *, days: Sequence[datetime], time_zones: Mapping[str, str]) -> pl.DataFrame:
+    """Quantiles of load − load a week before, over `SPREAD` before each day: `series_id`, `day`, quantile columns, MW.
+
+    It depends on these loads alone: forecasts that are scored again, with others, have the same naive.
+    """
     pairs = week_before(loads.select("series_id", "valid_time", "load_mw"), loads, time_zones=time_zones)
     off = (pl.col("load_mw") - pl.col("week_ago_mw")).fill_nan(None)
-    return pairs.group_by("series_id").agg(
+    quantiles = [
         off.quantile(level, interpolation="linear").alias(column)
         for level, column in zip(QUANTILE_LEVELS, QUANTILE_COLUMNS, strict=True)
+    ]
+    return pl.concat(
+        pairs.filter(pl.col("valid_time").is_between(day - SPREAD, day, closed="left"))
+        .group_by("series_id", day=pl.lit(day, UTC_TIME))
+        .agg(quantiles)
+        for day in days
     )
+
+
+def day_of_issue() -> pl.Expr:
+    """The day, UTC, on which a forecast was issued."""
+    return pl.col("issue_time").dt.truncate("1d")
 
 
 def naive_points(
     points: pl.DataFrame, loads: pl.DataFrame, *, spread: pl.DataFrame, time_zones: Mapping[str, str]
 ) -> pl.DataFrame:
-    """The weekly naive in place of the forecasts of `points` (a scored frame): other quantiles, all else the same."""
+    """The weekly naive in place of the forecasts of `points` (a scored frame): other quantiles, all else the same.
+
+    spread: `naive_spread` of the days on which they were issued, UTC.
+    """
     found = week_before(points.drop(QUANTILE_COLUMNS), loads, time_zones=time_zones)
-    around = found.join(spread, on="series_id", how="left", maintain_order="left")
+    around = found.with_columns(day=day_of_issue()).join(
+        spread, on=["series_id", "day"], how="left", maintain_order="left"
+    )
     quantiles = ((pl.col("week_ago_mw") + pl.col(column)).alias(column) for column in QUANTILE_COLUMNS)
     return around.with_columns(quantiles).drop("week_ago_mw").select(points.columns)
 

@@ -8,11 +8,18 @@ import polars as pl
 
 from gridcast.domain.lead_time import LEAD_BUCKETS
 from gridcast.domain.tables import Quality
-from gridcast.evaluation.live_naive import naive_points, naive_spread, scores_beside_naive
+from gridcast.evaluation.live_naive import (
+    REACH,
+    SPREAD,
+    day_of_issue,
+    naive_points,
+    naive_spread,
+    scores_beside_naive,
+)
 from gridcast.evaluation.scored import MODEL
 
 FURTHEST: Final = LEAD_BUCKETS[-1].end
-NAIVE_DAYS: Final = timedelta(days=21)
+NAIVE_DAYS: Final = SPREAD + REACH + timedelta(days=1)
 """Of readings before the oldest forecast that is scored: its weekly naive, and how far that was off."""
 _MEASURED: Final = (Quality.GOOD.value, Quality.EDITED.value)
 _BY: Final = ("series_id", "issue_time", "layer", "lead_bucket", "model_version")
@@ -53,6 +60,7 @@ def scores_due(
     points = forecasts.join(actual, on=["series_id", "valid_time"]).with_columns(forecaster=pl.lit(MODEL))
     if points.is_empty():
         return None
-    spread = naive_spread(clean, time_zones=time_zones)
+    days = points.select(day_of_issue().unique().sort()).to_series().to_list()
+    spread = naive_spread(clean, days=days, time_zones=time_zones)
     naive = naive_points(points, clean, spread=spread, time_zones=time_zones)
     return scores_beside_naive(points, naive, by=_BY)

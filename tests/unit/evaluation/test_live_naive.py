@@ -46,8 +46,8 @@ def test_scores_of_the_naive_stand_beside_those_of_the_forecast() -> None:
         "series_id", "valid_time", actual_mw="load_mw", issue_time=pl.lit(datetime(2024, 6, 21, tzinfo=UTC)),
         forecaster=pl.lit("model"),
     ).with_columns(**{name: pl.col("actual_mw") + 2 for name in QUANTILE_COLUMNS})  # fmt: skip
-    spread = naive_spread(history, time_zones=ZONES)
-    assert spread.row(0)[1:] == tuple([168.0] * 7)
+    spread = naive_spread(history, days=[datetime(2024, 6, 21, tzinfo=UTC)], time_zones=ZONES)
+    assert spread.row(0) == ("a", datetime(2024, 6, 21, tzinfo=UTC), *[168.0] * 7)
     naive = naive_points(points, history, spread=spread.with_columns(p50=pl.lit(163.0)), time_zones=ZONES)
     found = scores_beside_naive(points, naive, by=("series_id",)).row(0, named=True)
     assert found["mae_mw"] == pytest.approx(2.0)
