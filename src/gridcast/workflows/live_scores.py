@@ -60,7 +60,12 @@ def scores_due(
     points = forecasts.join(actual, on=["series_id", "valid_time"]).with_columns(forecaster=pl.lit(MODEL))
     if points.is_empty():
         return None
+    naive = naive_beside(points, clean, time_zones=time_zones)
+    return scores_beside_naive(points, naive, by=_BY)
+
+
+def naive_beside(points: pl.DataFrame, clean: pl.DataFrame, *, time_zones: Mapping[str, str]) -> pl.DataFrame:
+    """The weekly naive at the points of a scored frame, from `CLEAN_READINGS` that reach `NAIVE_DAYS` farther back."""
     days = points.select(day_of_issue().unique().sort()).to_series().to_list()
     spread = naive_spread(clean, days=days, time_zones=time_zones)
-    naive = naive_points(points, clean, spread=spread, time_zones=time_zones)
-    return scores_beside_naive(points, naive, by=_BY)
+    return naive_points(points, clean, spread=spread, time_zones=time_zones)
