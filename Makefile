@@ -41,7 +41,7 @@ imports: $(READY)
 	$(BIN)/lint-imports
 
 doctest: $(READY)
-	$(BIN)/python -m pytest -q --doctest-modules src/gridcast
+	$(BIN)/python -m pytest -q --doctest-modules src/gridcast --ignore=src/gridcast/store/migrations/env.py
 
 bench: $(READY)  ## Run every benchmark; each prints one JSON line last.
 	@for each in $(BENCHMARKS); do echo "== $$each"; $(BIN)/python -m benchmarks.$$each || exit 1; done
