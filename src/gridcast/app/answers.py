@@ -4,10 +4,12 @@ import json
 import math
 from collections.abc import Mapping
 from datetime import date, datetime
+from http import HTTPStatus
 from typing import Any, Final
 
 import polars as pl
 
+PROBLEM_TYPE: Final = "application/problem+json"
 _TIME: Final = "%Y-%m-%dT%H:%M:%S%.fZ"
 
 
@@ -29,6 +31,12 @@ def text_of(moment: datetime | None) -> str | None:
 def json_bytes(value: object) -> bytes:
     """A value of mappings, lists, texts, numbers and times."""
     return json.dumps(value, default=_plain, allow_nan=False, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+def problem_bytes(*, status: int, detail: str, path: str, more: Mapping[str, Any] | None = None) -> bytes:
+    """Why a request to a path was not done (RFC 9457), with further members."""
+    facts = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "detail": detail}
+    return json_bytes({**facts, "instance": path, **(more or {})})
 
 
 def finite(numbers: Mapping[str, float]) -> dict[str, float | None]:

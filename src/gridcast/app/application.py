@@ -51,7 +51,7 @@ ROUTERS = (
     administration.router,
     metrics.router,
 )
-"""Everything below /v1."""
+"""Everything that programs ask."""
 _PROBLEMS = {
     code: {"model": Problem, "description": text, "content": {"application/problem+json": {}}}
     for code, text in {

@@ -2,7 +2,6 @@
 
 import logging
 from collections.abc import Mapping
-from http import HTTPStatus
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -11,7 +10,7 @@ from fastapi.responses import Response
 from pydantic import BaseModel, ConfigDict
 from starlette.exceptions import HTTPException
 
-from gridcast.app.answers import json_bytes
+from gridcast.app.answers import PROBLEM_TYPE, problem_bytes
 from gridcast.app.errors import RequestError
 from gridcast.domain.errors import GridcastError, UsageError
 from gridcast.store.errors import StoreError
@@ -34,15 +33,8 @@ class Problem(BaseModel):
 
 def problem(request: Request, *, status: int, detail: str, more: Mapping[str, Any] | None = None) -> Response:
     """An answer that says what is wrong."""
-    body = {
-        "type": "about:blank",
-        "title": HTTPStatus(status).phrase,
-        "status": status,
-        "detail": detail,
-        "instance": request.url.path,
-        **(more or {}),
-    }
-    return Response(json_bytes(body), status_code=status, media_type="application/problem+json")
+    body = problem_bytes(status=status, detail=detail, path=request.url.path, more=more)
+    return Response(body, status_code=status, media_type=PROBLEM_TYPE)
 
 
 def answer_problems(app: FastAPI) -> None:

@@ -98,9 +98,11 @@ def forecast_rows(connection: sa.Connection) -> pl.DataFrame:
 
 
 def live_scores(
-    connection: sa.Connection, series_ids: Sequence[str], *, start: datetime, end: datetime
+    connection: sa.Connection, series_ids: Sequence[str] | None, *, start: datetime, end: datetime
 ) -> pl.DataFrame:
     """Means over the scored intervals of forecasts issued in start ≤ time < end: a row per series, layer and bucket.
+
+    `series_ids` None: of every series.
 
     Returns:
         `series_id`, `layer`, `lead_bucket`, `n` and the measures of the table of scores.
@@ -113,5 +115,6 @@ def live_scores(
         for each in SCORED
     ]
     query = sa.select(*keys, sa.func.sum(scores.n).label("n"), *means).where(*is_within)
-    query = query.where(scores.series_id.in_(list(series_ids))).group_by(*keys).order_by(*keys)
+    query = query if series_ids is None else query.where(scores.series_id.in_(list(series_ids)))
+    query = query.group_by(*keys).order_by(*keys)
     return frames.read_few(connection, schema.SCORES, query)

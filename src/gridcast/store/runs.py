@@ -22,12 +22,3 @@ def newest_issues(connection: sa.Connection, series_ids: Sequence[str]) -> dict[
         rows = connection.execute(query.where(_RUNS.layer == Layer.MODEL.value, _RUNS.series_id.in_(some)))
         found.update({series_id: moment(issue_time) for series_id, issue_time in rows})
     return found
-
-
-def degraded_share(connection: sa.Connection) -> float:
-    """Share of the rows of the newest forecasts that are degraded; 0 where there are none."""
-    newest = sa.select(sa.func.max(_RUNS.issue_time)).where(_RUNS.layer == Layer.MODEL.value).scalar_subquery()
-    forecasts = schema.FORECASTS.c
-    query = sa.select(sa.func.avg(sa.case((forecasts.degraded_because == "", 0.0), else_=1.0)))
-    found = query.where(forecasts.issue_time == newest, forecasts.layer == Layer.MODEL.value)
-    return float(connection.scalar(found) or 0.0)

@@ -1,4 +1,4 @@
-"""What the service tells of many rows at once: accuracy, data quality and how fresh each series is."""
+"""What the service tells of many rows at once: data quality and how fresh each series is."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -8,32 +8,11 @@ import polars as pl
 import sqlalchemy as sa
 
 from gridcast.domain.tables import UTC_TIME
-from gridcast.store import frames, schema
+from gridcast.store import schema
 from gridcast.store.moments import microseconds
 
-_SCORES = schema.SCORES.c
 _READINGS = schema.READINGS.c
 _AT_ONCE: Final = 500
-_MEASURES: Final = ("mae_mw", "bias_mw", "pinball_mw", "coverage_80", "coverage_90")
-
-
-def accuracy(
-    connection: sa.Connection, *, start: datetime, end: datetime, series_id: str | None = None
-) -> pl.DataFrame:
-    """Means over the scored intervals of forecasts issued in start ≤ time < end, by series, layer and lead bucket.
-
-    Returns:
-        `series_id`, `layer`, `lead_bucket`, `n` and the measures of the table of scores.
-    """
-    keys = (_SCORES.series_id, _SCORES.layer, _SCORES.lead_bucket)
-    means = [(sa.func.sum(_SCORES[each] * _SCORES.n) / sa.func.sum(_SCORES.n)).label(each) for each in _MEASURES]
-    query = (
-        sa.select(*keys, sa.func.sum(_SCORES.n).label("n"), *means)
-        .where(_SCORES.issue_time >= microseconds(start), _SCORES.issue_time < microseconds(end), _SCORES.n > 0)
-        .group_by(*keys)
-        .order_by(*keys)
-    )
-    return frames.read_few(connection, schema.SCORES, _of(query, _SCORES.series_id, series_id))
 
 
 def quality(connection: sa.Connection, series_ids: Sequence[str], *, start: datetime, end: datetime) -> pl.DataFrame:
@@ -61,7 +40,3 @@ def newest_readings(connection: sa.Connection, series_ids: Sequence[str]) -> pl.
 def _newest(series_id: str) -> sa.Select[Any]:
     query = sa.select(_READINGS.valid_time).where(_READINGS.series_id == series_id, _READINGS.load_mw.is_not(None))
     return query.order_by(_READINGS.valid_time.desc()).limit(1)
-
-
-def _of(query: sa.Select[Any], column: sa.ColumnElement[str], series_id: str | None) -> sa.Select[Any]:
-    return query if series_id is None else query.where(column == series_id)

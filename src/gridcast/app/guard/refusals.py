@@ -1,7 +1,5 @@
 """Why a request does not reach its route: status, text and headers, each kind in one place."""
 
-import http
-import json
 import math
 from collections.abc import Iterable, Mapping
 from typing import ClassVar, Final
@@ -9,7 +7,8 @@ from typing import ClassVar, Final
 from starlette.exceptions import HTTPException
 from starlette.types import Scope, Send
 
-PROBLEM_TYPE: Final = "application/problem+json"
+from gridcast.app.answers import PROBLEM_TYPE, problem_bytes
+
 _REALM: Final = 'Bearer realm="gridcast"'
 
 
@@ -91,14 +90,7 @@ class Unavailable(Refusal):
 
 async def answer(refusal: Refusal, scope: Scope, send: Send) -> None:
     """Send the refusal as a problem (RFC 9457), where no framework is around to do it."""
-    problem = {
-        "type": "about:blank",
-        "title": http.HTTPStatus(refusal.status_code).phrase,
-        "status": refusal.status_code,
-        "detail": refusal.detail,
-        "instance": scope["path"],
-    }
-    body = json.dumps(problem).encode()
+    body = problem_bytes(status=refusal.status_code, detail=refusal.detail, path=scope["path"])
     given = {"Content-Type": PROBLEM_TYPE, "Content-Length": str(len(body)), **(refusal.headers or {})}
     headers = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in given.items()]
     await send({"type": "http.response.start", "status": refusal.status_code, "headers": headers})

@@ -11,6 +11,7 @@ from gridcast.app.documents import Accuracy, QualityShare
 from gridcast.app.parameters import Moment, Page, require_span
 from gridcast.app.service import Here
 from gridcast.store import summaries
+from gridcast.store.monitored_forecasts import live_scores
 
 router = APIRouter(prefix="/v1", tags=["accuracy"])
 
@@ -34,8 +35,9 @@ def accuracy(
     start, end = here.span(start, end, length=_DEFAULT, until=newest)
     require_span(start, end, longest=_LONGEST)
     with here.store.transaction() as connection:
-        found = summaries.accuracy(connection, start=start, end=end, series_id=series_id)
-    return Response(json_bytes({"items": rows_of(found), "next": None}), media_type="application/json")
+        found = live_scores(connection, None if series_id is None else [series_id], start=start, end=end)
+    told = found.select(list(Accuracy.model_fields))
+    return Response(json_bytes({"items": rows_of(told), "next": None}), media_type="application/json")
 
 
 @router.get("/quality", response_model=Page[QualityShare])

@@ -10,11 +10,11 @@ from gridcast import __version__
 from gridcast.app.answers import json_bytes
 from gridcast.app.documents import Health, Me, Status
 from gridcast.app.service import Here, Service
-from gridcast.domain.tables import Quality
+from gridcast.domain.tables import Layer, Quality
 from gridcast.registry.catalogue import CHAMPION, with_alias
 from gridcast.store import events as happened
 from gridcast.store import summaries
-from gridcast.store.runs import degraded_share
+from gridcast.store.monitored_forecasts import forecast_rows
 
 router = APIRouter(prefix="/v1", tags=["status"])
 
@@ -50,7 +50,7 @@ def status(here: Here) -> Response:
     champion = with_alias(here.models(), CHAMPION)
     with here.store.transaction() as connection:
         since = happened.newest(connection, limit=1, kinds=("promoted", "rolled_back"))
-        share = degraded_share(connection)
+        newest_rows = forecast_rows(connection).filter(layer=Layer.MODEL.value)
     document = {
         "now": now,
         "newest_reading": newest,
@@ -60,7 +60,7 @@ def status(here: Here) -> Response:
         "model_version": None if champion is None else champion.version,
         "model_since": None if since.is_empty() else since.item(0, "at"),
         "late_series": [] if newest is None else _late(here, newest),
-        "degraded_share": share,
+        "degraded_share": 0.0 if newest_rows.is_empty() else newest_rows.item(0, "degraded") or 0.0,
         "quality": _quality(here, newest or now),
     }
     return _json(document)
