@@ -19,7 +19,7 @@ help:  ## List the targets.
 $(READY): pyproject.toml uv.lock
 	@test -x $(BIN)/python || $(PYTHON) -m venv --without-pip $(VENV)
 	@test -x "$(UV)" || $(PYTHON) -m pip --python $(BIN)/python install --quiet "uv>=0.9,<1"
-	UV_PYTHON_DOWNLOADS=never $(UV) sync --frozen --inexact --compile-bytecode --extra api --extra entsoe --extra grafana --extra iso --extra postgres --quiet --python $(BIN)/python
+	UV_PYTHON_DOWNLOADS=never $(UV) sync --frozen --inexact --compile-bytecode --extra api --extra deploy --extra entsoe --extra grafana --extra iso --extra postgres --extra telemetry --group docs --quiet --python $(BIN)/python
 	@touch $(READY)
 
 demo: $(READY)  ## Sample data to report: clean, train, judge, promote, replay a week hour by hour.
