@@ -1,6 +1,7 @@
 """Models are swapped under a stream that goes on: by the hundred, some of them damaged."""
 
 import contextlib
+import functools
 import itertools
 import shutil
 from datetime import datetime, timedelta
@@ -15,11 +16,11 @@ from support.processed_history import HOUR, START, ZONES
 from gridcast.domain.tables import READINGS
 from gridcast.pipelines.beam.tick import Ticks
 from gridcast.quality.limits import Limits
-from gridcast.registry.catalogue import CHAMPION
+from gridcast.registry.catalogue import CHAMPION, SHADOW
 from gridcast.registry.mlflow_registry import Registry
 from gridcast.store.store import Store
 from gridcast.workflows.known import Known
-from gridcast.workflows.on_duty import LOOK_EVERY, REFUSED, TOOK_OVER, OnDuty, proof_by_forecast
+from gridcast.workflows.on_duty import LOOK_EVERY, REFUSED, TOOK_OVER, OnDuty, OnTrial, proof_by_forecast, speakers
 from gridcast.workflows.replay import replay
 from gridcast.workflows.rules import CleaningRules
 from gridcast.workflows.score_forecasts import score_forecasts
@@ -42,6 +43,7 @@ def registry(plant: Plant, tmp_path: Path) -> Registry:
     content[len(content) // 2] ^= 1
     graph.write_bytes(content)
     registry.set_alias(CHAMPION, "1")
+    registry.set_alias(SHADOW, "1")
     return registry
 
 
@@ -54,7 +56,7 @@ def test_a_hundred_swaps_one_in_ten_of_a_damaged_model_miss_no_tick_and_let_none
     start = processed.observed_until - SWAPS * HOUR
     received = processed.readings(series_ids=ZONES).select(READINGS.names())
     received = received.filter(pl.col("valid_time") >= start - timedelta(days=DAYS))
-    seconds = itertools.count(step=int(LOOK_EVERY.total_seconds()))
+    seconds, trial_seconds = (itertools.count(step=int(LOOK_EVERY.total_seconds())) for _ in range(2))
     with contextlib.closing(Store.open(tmp_path / "gridcast.db")) as store:
 
         def known() -> tuple[Known, datetime]:
@@ -62,8 +64,9 @@ def test_a_hundred_swaps_one_in_ten_of_a_damaged_model_miss_no_tick_and_let_none
 
         prove = proof_by_forecast(known, interval=HOUR)
         duty = OnDuty(registry.get("1"), registry.champion, prove, store, clock=lambda: next(seconds))
+        trial = OnTrial(registry.shadow, prove, store, clock=lambda: float(next(trial_seconds)))
         at_hand = AtHand(store, processed, rules)
-        stream = Stream(at_hand, duty, Ticks(at_hand), DAYS)
+        stream = Stream(at_hand, functools.partial(speakers, duty, trial), Ticks(at_hand), DAYS)
         stream.warm_start(received, start=start, days=DAYS)
         asked = itertools.cycle([*range(2, VERSIONS + 1), 1])
 
@@ -79,11 +82,15 @@ def test_a_hundred_swaps_one_in_ten_of_a_damaged_model_miss_no_tick_and_let_none
         scored_later = store.scores()
 
     assert issued == [start + (number + 1) * HOUR for number in range(SWAPS)]
-    said = forecasts.group_by("issue_time").agg(pl.col("model_version").unique()).sort("issue_time")
+    model, shadow = (forecasts.filter(layer=each) for each in ("model", "shadow"))
+    said = model.group_by("issue_time").agg(pl.col("model_version").unique()).sort("issue_time")
     assert said["issue_time"].to_list() == issued
     wanted = [str(number % VERSIONS + 1) for number in range(SWAPS)]
     good = [version if version != str(VERSIONS) else str(VERSIONS - 1) for version in wanted]
     assert said["model_version"].to_list() == [[version] for version in good]
+    assert shadow["model_version"].unique().to_list() == ["1"]
+    beside = model.filter(pl.col("model_version") != "1")
+    assert_frame_equal(shadow.drop("layer", "model_version"), beside.drop("layer", "model_version"))
     kinds = dict(events["kind"].value_counts().iter_rows())
     assert kinds == {TOOK_OVER: SWAPS - SWAPS // VERSIONS - 1, REFUSED: SWAPS // VERSIONS}
     refusals = events.filter(pl.col("kind") == REFUSED)["message"]

@@ -11,11 +11,11 @@ from support.processed_history import HOUR, ZONES
 from gridcast.domain.quantiles import QUANTILE_COLUMNS
 from gridcast.domain.tables import CONSUMER, FORECASTS, READINGS, Layer
 from gridcast.quality.limits import Limits
-from gridcast.registry.catalogue import RegisteredModel
 from gridcast.store.errors import StoreError
 from gridcast.store.store import Store
 from gridcast.workflows.arrivals import Patience
 from gridcast.workflows.block_name import BlockName
+from gridcast.workflows.live_forecasts import Speakers, Version
 from gridcast.workflows.processed import Processed
 from gridcast.workflows.rules import CleaningRules
 from gridcast.workflows.stream_readings import Stream
@@ -42,10 +42,10 @@ class Running:
 
     def started(self, patience: Patience | None = None) -> Stream:
         """Another process that goes on where the last one ended."""
-        model = RegisteredModel("1", Path(), EVER["start"], (), {}, {}, {})
+        speakers = Speakers(Version(Path(), "1"))
         return Stream(
             AtHand(self.store, self.processed, self.rules),
-            lambda: model,
+            lambda: speakers,
             self._tick,
             DAYS,
             patience or Patience(),

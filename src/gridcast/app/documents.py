@@ -124,7 +124,7 @@ class ForecastDocument(Document):
     series_id: str
     issue_time: datetime | None
     model_version: str | None
-    layer: Literal["effective", "model", "operator"]
+    layer: Literal["effective", "model", "operator", "shadow"]
     unit: Literal["MW"] = "MW"
     points: list[ForecastPoint]
 

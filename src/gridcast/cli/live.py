@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -97,7 +98,7 @@ def _stream_here(here: "Installation", wanted: _Wanted, *, output: Format) -> bo
     from gridcast.pipelines.beam.tick import Ticks
     from gridcast.workflows.archive_log import not_archived
     from gridcast.workflows.arrivals import Patience
-    from gridcast.workflows.on_duty import OnDuty, proof_by_forecast
+    from gridcast.workflows.on_duty import OnDuty, OnTrial, proof_by_forecast, speakers
     from gridcast.workflows.replay import follow, pacer, replay
     from gridcast.workflows.stream_readings import Stream
     from gridcast.workflows.tick_job import AtHand
@@ -131,10 +132,12 @@ def _stream_here(here: "Installation", wanted: _Wanted, *, output: Format) -> bo
         start = processed.observed_until - wanted.last
         settings, rules = here.settings.pipeline.stream, here.rules(processed)
         days = settings.warm_start_days
-        on_duty = OnDuty(model, registry.champion, proof_by_forecast(known, interval=processed.interval), store)
+        prove = proof_by_forecast(known, interval=processed.interval)
+        on_duty = OnDuty(model, registry.champion, prove, store)
+        on_trial = OnTrial(registry.shadow, prove, store)
         patience = Patience(settings.deadline, settings.silent_after, settings.tick_rows)
         at_hand = AtHand(store, processed, rules)
-        live = Stream(at_hand, on_duty, Ticks(at_hand), days, patience, tell_left)
+        live = Stream(at_hand, partial(speakers, on_duty, on_trial), Ticks(at_hand), days, patience, tell_left)
         begin = (store.position(CONSUMER).issue_time or start) - timedelta(days=days)
         read = read_readings(here.workspace.raw, start=begin)
         end = begin if read.is_empty() else latest(read["valid_time"]) + timedelta(microseconds=1)

@@ -104,7 +104,7 @@ class Client:
         lead_at_least: timedelta | None = None,
         start: datetime | None = None,
         end: datetime | None = None,
-        layer: Literal["effective", "model", "operator"] = "effective",
+        layer: Literal["effective", "model", "operator", "shadow"] = "effective",
     ) -> pl.DataFrame:
         """`FORECASTS` of a series: the newest, or as issued at a time, or for each interval the freshest at some lead.
 

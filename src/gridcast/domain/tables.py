@@ -38,11 +38,16 @@ class DayKind(enum.StrEnum):
 
 
 class Layer(enum.StrEnum):
-    """Who speaks: the model, the model made coherent over the hierarchy, or an operator."""
+    """Who speaks."""
 
     MODEL = "model"
+    """The model in charge."""
     RECONCILED = "reconciled"
+    """That, made coherent over the hierarchy."""
     OPERATOR = "operator"
+    """An operator who overruled it."""
+    SHADOW = "shadow"
+    """Another model, on trial beside the one in charge."""
 
 
 class Operation(enum.StrEnum):

@@ -58,12 +58,14 @@ def operator_layer(forecasts: pl.DataFrame, overrides: pl.DataFrame) -> pl.DataF
 def effective(forecasts: pl.DataFrame) -> pl.DataFrame:
     """`FORECASTS` that count: the operator's row of an interval where there is one, else the model's.
 
-    Ordered by series, issue time and valid time; a frame of the model alone comes back as it is.
+    Ordered by series, issue time and valid time; a frame of the model alone comes back as it is. Other layers do not
+    count.
     """
     if (forecasts["layer"] == Layer.MODEL.value).all():
         return forecasts
     keys = ["series_id", "issue_time", "valid_time"]
-    ranked = forecasts.sort(pl.col("layer") != Layer.OPERATOR.value, maintain_order=True)
+    counting = forecasts.filter(pl.col("layer").is_in([Layer.MODEL.value, Layer.OPERATOR.value]))
+    ranked = counting.sort(pl.col("layer") != Layer.OPERATOR.value, maintain_order=True)
     return ranked.unique(keys, keep="first", maintain_order=True).sort(keys)
 
 

@@ -17,6 +17,8 @@ PREVIOUS: Final = "previous"
 """Alias of the version that was in charge before: where a rollback leads."""
 CHALLENGER: Final = "challenger"
 """Alias of the newest version that has not been judged against the champion."""
+SHADOW: Final = "shadow"
+"""Alias of the version that forecasts beside the champion, on trial."""
 
 _FILE: Final = "catalogue.json"
 

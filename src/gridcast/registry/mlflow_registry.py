@@ -16,6 +16,7 @@ from gridcast.registry.catalogue import (
     CHALLENGER,
     CHAMPION,
     PREVIOUS,
+    SHADOW,
     RegisteredModel,
     has_catalogue,
     write_catalogue,
@@ -131,6 +132,14 @@ class Registry:
     def previous(self) -> RegisteredModel | None:
         """The model that was in charge before, if there was one."""
         return self._find(PREVIOUS)
+
+    def shadow(self) -> RegisteredModel | None:
+        """The model that forecasts beside the champion, if one is on trial.
+
+        Raises:
+            GridcastError: the registry does not answer.
+        """
+        return self._find(SHADOW)
 
     def candidate(self) -> RegisteredModel:
         """The challenger, or the champion if nobody challenges it.

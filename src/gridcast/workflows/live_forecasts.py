@@ -1,13 +1,17 @@
 """Forecasts of a stream, and what it keeps at hand for them: clean readings, the model and its refreshes."""
 
+import functools
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Final
 
 import polars as pl
 
-from gridcast.domain.tables import WEATHER
+from gridcast.domain.errors import GridcastError
+from gridcast.domain.tables import WEATHER, Layer
 from gridcast.features.windows import DAYS_OF_HISTORY, LONGEST_HORIZON
 from gridcast.models.tensorflow.serving import Forecaster
 from gridcast.workflows.clean_history import CleanHistory
@@ -19,6 +23,7 @@ from gridcast.workflows.refresh_ahead import RefreshAhead
 from gridcast.workflows.rules import CleaningRules
 
 Span = tuple[datetime, datetime]
+_LOG: Final = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +32,19 @@ class Version:
 
     artefact: Path
     number: str
+
+
+@dataclass(frozen=True, slots=True)
+class Speakers:
+    """Who forecasts: the model in charge and, where one is on trial, another beside it."""
+
+    model: Version
+    shadow: Version | None = None
+
+    @property
+    def versions(self) -> tuple[Version, ...]:
+        """All of them, the one in charge first."""
+        return (self.model,) if self.shadow is None else (self.model, self.shadow)
 
 
 @dataclass(slots=True, eq=False)
@@ -71,25 +89,42 @@ class LiveForecasts:
     history: CleanHistory
     _weather: "WeatherAtHand" = field(init=False)
     _refreshes: RefreshAhead = field(default_factory=RefreshAhead, init=False)
-    _forecaster: tuple[Path, Forecaster] | None = field(default=None, init=False)
+    _forecasters: dict[Path, Forecaster] = field(default_factory=dict, init=False)
 
     def __post_init__(self) -> None:
         self._weather = WeatherAtHand(self.processed)
 
-    def issue(self, clean: pl.DataFrame, *, span: Span, by: Version) -> pl.DataFrame:
+    def issue(self, clean: pl.DataFrame, *, span: Span, by: Speakers) -> pl.DataFrame:
         """`FORECASTS` issued at the end of a span, from its clean rows and those before it."""
-        issue_time = span[1]
         known = self._known(clean, span=span, days=DAYS_OF_HISTORY)
-        refresh = self._refreshes.of(by.artefact, issue_time, lambda: self._make(clean, span=span, by=by))
-        return issue_forecast(
-            self._forecaster_of(by.artefact), known, issue_time=issue_time, model_version=by.number, refresh=refresh
-        )
 
-    def take_over(self, clean: pl.DataFrame, *, span: Span, by: Version | None) -> None:
-        """The clean rows of a span have been written; begin with the refresh that forecasts by a model need next."""
+        def issued(version: Version) -> pl.DataFrame:
+            make = functools.partial(self._make, clean, span=span, artefact=version.artefact)
+            refresh = self._refreshes.of(version.artefact, span[1], make)
+            return issue_forecast(
+                self._forecaster_of(version.artefact),
+                known,
+                issue_time=span[1],
+                model_version=version.number,
+                refresh=refresh,
+            )
+
+        model = issued(by.model)
+        if by.shadow is None:
+            return model
+        try:
+            beside = issued(by.shadow).with_columns(layer=pl.lit(Layer.SHADOW.value))
+        except GridcastError as error:
+            _LOG.warning("model %s on trial issues nothing: %s", by.shadow.number, error)
+            return model
+        return pl.concat([model, beside])
+
+    def take_over(self, clean: pl.DataFrame, *, span: Span, by: Speakers | None) -> None:
+        """The clean rows of a span have been written; begin with the refreshes that forecasts need next."""
         self.history.committed(clean, span=span)
-        if by is not None:
-            self._refreshes.begin(by.artefact, span[1], lambda: self._make(clean, span=span, by=by))
+        for version in () if by is None else by.versions:
+            make = functools.partial(self._make, clean, span=span, artefact=version.artefact)
+            self._refreshes.begin(version.artefact, span[1], make)
 
     def known(self, readings: pl.DataFrame, *, issue_time: datetime, days: int) -> Known:
         """What is known at an issue time: some clean readings, and weather and holidays of the batch run."""
@@ -102,11 +137,13 @@ class LiveForecasts:
         readings = pl.concat([before, clean.select(before.columns)])
         return self.known(readings, issue_time=span[1], days=days)
 
-    def _make(self, clean: pl.DataFrame, *, span: Span, by: Version) -> Callable[[datetime], Refresh | None]:
+    def _make(self, clean: pl.DataFrame, *, span: Span, artefact: Path) -> Callable[[datetime], Refresh | None]:
         known = self._known(clean, span=span, days=DAYS_KNOWN)
-        return lambda issue_time: refresh_at(Forecaster.load(by.artefact), known, issue_time=issue_time)
+        return lambda issue_time: refresh_at(Forecaster.load(artefact), known, issue_time=issue_time)
 
     def _forecaster_of(self, artefact: Path) -> Forecaster:
-        if self._forecaster is None or self._forecaster[0] != artefact:
-            self._forecaster = (artefact, Forecaster.load(artefact))
-        return self._forecaster[1]
+        if artefact not in self._forecasters:
+            while len(self._forecasters) > 1:
+                del self._forecasters[next(iter(self._forecasters))]
+            self._forecasters[artefact] = Forecaster.load(artefact)
+        return self._forecasters[artefact]

@@ -1,5 +1,6 @@
 """A stream that many workers share: what each of them has to know."""
 
+import functools
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,7 +16,8 @@ from gridcast.workflows.arrivals import Patience
 from gridcast.workflows.block_name import BlockName
 from gridcast.workflows.bucket import Bucket, buckets_of
 from gridcast.workflows.known import Known
-from gridcast.workflows.on_duty import OnDuty, proof_by_forecast
+from gridcast.workflows.live_forecasts import Speakers
+from gridcast.workflows.on_duty import OnDuty, OnTrial, proof_by_forecast, speakers
 from gridcast.workflows.processed import Processed
 from gridcast.workflows.rules import CleaningRules
 from gridcast.workflows.whole_system import WholeSystem
@@ -73,8 +75,8 @@ class LiveJob:
         system.issued_until = issued_until
         return system
 
-    def on_duty(self, known: Callable[[], tuple[Known, datetime]]) -> OnDuty:
-        """Who forecasts, and takes over from whom.
+    def speakers(self, known: Callable[[], tuple[Known, datetime]]) -> Callable[[], Speakers]:
+        """Tells who forecasts, now and whenever asked again.
 
         Raises:
             GridcastError: no model is in charge.
@@ -82,6 +84,8 @@ class LiveJob:
         registry = Registry.open(self.registry)
         model = registry.champion()
         if model is None:
-            raise GridcastError('no model is in charge; expected a champion. Run "gridcast promote" first.')
+            raise GridcastError('no model is in charge; expected a champion. Run "gridcast model promote" first.')
         prove = proof_by_forecast(known, interval=self.rules.interval)
-        return OnDuty(model, registry.champion, prove, self.open_store())
+        store = self.open_store()
+        on_duty = OnDuty(model, registry.champion, prove, store)
+        return functools.partial(speakers, on_duty, OnTrial(registry.shadow, prove, store))

@@ -15,11 +15,13 @@ from gridcast.registry.catalogue import RegisteredModel
 from gridcast.store.store import Store
 from gridcast.workflows.issue_forecast import issue_forecast
 from gridcast.workflows.known import Known
+from gridcast.workflows.live_forecasts import Speakers, Version
 
 LOOK_EVERY = timedelta(seconds=1)
 LARGEST = 5.0
 """Times the largest load of the weeks before that a median may be."""
 TOOK_OVER, REFUSED, NO_ANSWER = "model_took_over", "model_refused", "registry_unreachable"
+SHADOW_REFUSED = "shadow_refused"
 """Kinds of events."""
 
 
@@ -81,6 +83,68 @@ class OnDuty:
 
     def _tell(self, kind: str, message: str) -> None:
         self.store.add_event(at=datetime.now(UTC), kind=kind, message=message)
+
+
+@dataclass(slots=True, eq=False)
+class OnTrial:
+    """The model that forecasts beside the one in service, if there is one; asked for it, it looks now and then.
+
+    One that cannot do the work is told of once as an event, and forecasts nothing.
+
+    Attributes:
+        shadow: who is on trial according to the registry.
+        prove: raises a `GridcastError` if a model cannot do the work.
+        store: where events are kept.
+        clock: monotonic seconds.
+    """
+
+    shadow: Callable[[], RegisteredModel | None]
+    prove: Callable[[RegisteredModel], None]
+    store: Store
+    clock: Callable[[], float] = time.monotonic
+    _looked: float = field(default=float("-inf"), init=False)
+    _seen: str | None = field(default=None, init=False)
+    _model: RegisteredModel | None = field(default=None, init=False)
+
+    def __call__(self) -> RegisteredModel | None:
+        """Who forecasts beside the model in service now."""
+        now = self.clock()
+        if now - self._looked >= LOOK_EVERY.total_seconds():
+            self._looked = now
+            self._look()
+        return self._model
+
+    def _look(self) -> None:
+        try:
+            found = self.shadow()
+        except GridcastError:
+            return
+        version = None if found is None else found.version
+        if version == self._seen:
+            return
+        self._seen, self._model = version, None
+        if found is None:
+            return
+        try:
+            self.prove(found)
+        except GridcastError as error:
+            self.store.add_event(
+                at=datetime.now(UTC), kind=SHADOW_REFUSED, message=f"model {version} is not put on trial: {error}"
+            )
+            return
+        self._model = found
+
+
+def speakers(on_duty: OnDuty, on_trial: OnTrial) -> Speakers:
+    """Who forecasts now; a model that is in service is not on trial too."""
+    model, shadow = on_duty(), on_trial()
+    if shadow is None or shadow.version == model.version:
+        return Speakers(_named(model))
+    return Speakers(_named(model), _named(shadow))
+
+
+def _named(model: RegisteredModel) -> Version:
+    return Version(model.directory, model.version)
 
 
 def proof_by_forecast(

@@ -5,12 +5,15 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
+from typing import Final
 
 from gridcast.workflows.refresh import REFRESH_DELAY, Refresh, refresh_time
 
 Make = Callable[[datetime], Refresh | None]
 """The refresh for forecasts issued at a time, from what is known when it is called."""
 _Day = tuple[Path, datetime]
+_KEPT: Final = 4
+"""Of the model in charge and of one on trial, that of the day and of the next."""
 
 
 @dataclass(slots=True, eq=False)
@@ -37,7 +40,7 @@ class RefreshAhead:
     def _begun(self, artefact: Path, issue_time: datetime, make: Callable[[], Make]) -> Future[Refresh | None]:
         day = (artefact, refresh_time(issue_time))
         if day not in self._made:
-            while len(self._made) > 1:
+            while len(self._made) >= _KEPT:
                 del self._made[min(self._made, key=lambda each: each[1])]
             self._made[day] = self._worker.submit(make(), issue_time)
         return self._made[day]

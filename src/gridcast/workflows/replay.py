@@ -82,7 +82,7 @@ def follow(
     pause = every
     while not stop.wait(pause / timedelta(seconds=1)):
         try:
-            stream.model()
+            stream.speakers()
             issued = stream.tick()
         except StoreError as error:
             pause = min(2 * max(pause, every), LONGEST_PAUSE)

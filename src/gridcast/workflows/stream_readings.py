@@ -10,14 +10,14 @@ import polars as pl
 from gridcast.domain.errors import GridcastError
 from gridcast.domain.tables import CLEAN_READINGS, CONSUMER, FORECASTS, READINGS, earliest, latest
 from gridcast.features.windows import DAYS_OF_HISTORY
-from gridcast.registry.catalogue import RegisteredModel
 from gridcast.store.store import Position, Store
 from gridcast.workflows import latency
 from gridcast.workflows.arrivals import Arrivals, Patience
 from gridcast.workflows.known import Known
-from gridcast.workflows.live_forecasts import Version
+from gridcast.workflows.live_forecasts import Speakers
 from gridcast.workflows.rules import CleaningRules
 from gridcast.workflows.tick_job import AtHand, TickJob
+from gridcast.workflows.told_ticks import told_tick
 
 _KEY: Final = ("series_id", "valid_time")
 
@@ -31,7 +31,7 @@ class Stream:
 
     Attributes:
         here: where readings land and results go, and how they are cleaned.
-        model: tells who forecasts the next tick.
+        speakers: tells who forecasts the next tick.
         run_tick: the pipeline of one tick; tells when it had aggregated.
         log_days: how many days before the issue time are in the log: what `warm_start` takes over, or fewer.
         patience: what it waits for.
@@ -40,13 +40,14 @@ class Stream:
     """
 
     here: AtHand
-    model: Callable[[], RegisteredModel]
+    speakers: Callable[[], Speakers]
     run_tick: Callable[[TickJob], datetime]
     log_days: int
     patience: Patience = field(default_factory=Patience)
     tell_left: Callable[[int, datetime], None] = lambda _rows, _before: None
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
     _arrivals: Arrivals = field(init=False)
+    _ticks: int = field(default=0, init=False)
 
     def __post_init__(self) -> None:
         self._arrivals = Arrivals(
@@ -155,10 +156,11 @@ class Stream:
         return position
 
     def _run(self, position: Position, until: datetime) -> None:
-        model = None if self.is_behind else self.model()
-        by = None if model is None else Version(model.directory, model.version)
+        by = None if self.is_behind else self.speakers()
         job = TickJob(self._arrivals.offset, self._arrivals.span(position, until), by)
-        aggregated_at = self.run_tick(job)
+        self._ticks += 1
+        with told_tick(self.here, job, number=self._ticks, rows=job.log_offset - position.log_offset):
+            aggregated_at = self.run_tick(job)
         self._arrivals.worked_off()
         if by is not None:
             self._account(job, after_offset=position.log_offset, aggregated_at=aggregated_at)

@@ -12,7 +12,7 @@ from gridcast.quality.limits import CONTEXT_BEFORE
 from gridcast.store.store import Store
 from gridcast.workflows.clean_history import CleanHistory
 from gridcast.workflows.known import DAYS_KNOWN
-from gridcast.workflows.live_forecasts import LiveForecasts, Span, Version
+from gridcast.workflows.live_forecasts import LiveForecasts, Span, Speakers
 from gridcast.workflows.live_scores import FURTHEST, NAIVE_DAYS, scores_due
 from gridcast.workflows.operators import with_operators
 from gridcast.workflows.placed_log import PlacedLog
@@ -25,17 +25,17 @@ SERIES_LEFT_OUT: Final = "series_left_out"
 
 @dataclass(frozen=True, slots=True)
 class TickJob:
-    """What one tick reads, and which model forecasts: no clock decides its result.
+    """What one tick reads, and who forecasts: no clock decides its result.
 
     Attributes:
         log_offset: the newest log row to read.
         span: intervals to clean again, because new readings can change them; the forecast is issued at their end.
-        by: the model that forecasts; none while a stream catches up.
+        by: who forecasts; nobody while a stream catches up.
     """
 
     log_offset: int
     span: Span
-    by: Version | None
+    by: Speakers | None
 
     @property
     def issue_time(self) -> datetime:
@@ -71,6 +71,7 @@ class AtHand:
     log: PlacedLog = field(init=False)
     live: LiveForecasts = field(init=False)
     aggregated_at: datetime = field(default=datetime.min.replace(tzinfo=UTC), init=False)
+    forecast_at: datetime = field(default=datetime.min.replace(tzinfo=UTC), init=False)
     _left_out: frozenset[str] = field(default=frozenset(), init=False)
 
     def __post_init__(self) -> None:
@@ -94,6 +95,7 @@ class AtHand:
 
     def commit(self, job: TickJob, made: Ticked) -> None:
         """Write what the job made, and how earlier forecasts have done."""
+        self.forecast_at = datetime.now(UTC)
         changes = self.live.history.changes(made.clean, span=job.span)
         self.store.commit_tick(
             consumer=CONSUMER,

@@ -14,7 +14,7 @@ from gridcast.workflows.block_name import BlockName
 from gridcast.workflows.bucket import Worked
 from gridcast.workflows.clean_history import CleanHistory
 from gridcast.workflows.known import DAYS_KNOWN
-from gridcast.workflows.live_forecasts import LiveForecasts, Span, Version
+from gridcast.workflows.live_forecasts import LiveForecasts, Span, Speakers
 from gridcast.workflows.processed import Processed
 from gridcast.workflows.rules import CleaningRules
 
@@ -78,7 +78,7 @@ class WholeSystem:
         sums = partial_sums(measured, hierarchy=self.rules.hierarchy)
         return pl.concat([measured, combine_sums(sums, min_completeness=self.rules.min_completeness)])
 
-    def work_off(self, by: Version) -> Issued | None:
+    def work_off(self, by: Speakers) -> Issued | None:
         """Sum and forecast as far as all have come; None if nothing has changed there."""
         until = self._ready_until()
         if self._first is None or self._first >= until:

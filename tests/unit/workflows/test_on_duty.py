@@ -17,7 +17,17 @@ from gridcast.models.tensorflow.serving import Forecaster
 from gridcast.registry.catalogue import RegisteredModel
 from gridcast.store.store import Store
 from gridcast.workflows.known import known_at
-from gridcast.workflows.on_duty import NO_ANSWER, REFUSED, TOOK_OVER, OnDuty, require_forecast
+from gridcast.workflows.live_forecasts import Speakers, Version
+from gridcast.workflows.on_duty import (
+    NO_ANSWER,
+    REFUSED,
+    SHADOW_REFUSED,
+    TOOK_OVER,
+    OnDuty,
+    OnTrial,
+    require_forecast,
+    speakers,
+)
 from gridcast.workflows.processed import Processed
 
 ISSUED = datetime(2024, 4, 10, 7, tzinfo=UTC)
@@ -33,6 +43,7 @@ class Office:
 
     store: Store
     champion: RegisteredModel | None = None
+    shadow: RegisteredModel | None = None
     bad: set[str] = field(default_factory=set)
     seconds: float = 0.0
     asked: int = 0
@@ -49,6 +60,9 @@ class Office:
 
     def on_duty(self) -> OnDuty:
         return OnDuty(version(1), self.look, self.prove, self.store, clock=lambda: self.seconds)
+
+    def on_trial(self) -> OnTrial:
+        return OnTrial(lambda: self.shadow, self.prove, self.store, clock=lambda: self.seconds)
 
     def events(self) -> list[str]:
         return self.store.events()["kind"].to_list()
@@ -117,6 +131,44 @@ def test_without_any_champion_the_old_one_stays(office: Office) -> None:
     office.champion, office.seconds = None, 2.0
     assert duty().version == "1"
     assert office.events() == []
+
+
+def test_a_model_on_trial_speaks_beside_the_one_in_service_until_the_trial_ends(office: Office) -> None:
+    duty, trial = office.on_duty(), office.on_trial()
+    assert speakers(duty, trial) == Speakers(Version(Path(), "1"))
+    office.shadow, office.seconds = version(2), 2.0
+    assert speakers(duty, trial) == Speakers(Version(Path(), "1"), Version(Path(), "2"))
+    office.shadow, office.seconds = None, 4.0
+    assert speakers(duty, trial) == Speakers(Version(Path(), "1"))
+
+
+def test_a_model_on_trial_that_takes_over_no_longer_speaks_beside_itself(office: Office) -> None:
+    duty, trial = office.on_duty(), office.on_trial()
+    office.shadow, office.champion, office.seconds = version(2), version(2), 2.0
+    assert speakers(duty, trial) == Speakers(Version(Path(), "2"))
+
+
+def test_a_model_that_cannot_do_the_work_is_not_put_on_trial_and_told_of_once(office: Office) -> None:
+    trial = office.on_trial()
+    office.shadow, office.bad = version(2), {"2"}
+    for office.seconds in (2.0, 4.0):
+        assert trial() is None
+    assert office.events() == [SHADOW_REFUSED]
+    office.shadow, office.seconds = version(3), 6.0
+    found = trial()
+    assert found is not None
+    assert found.version == "3"
+
+
+def test_a_trial_goes_on_while_the_registry_does_not_answer(office: Office) -> None:
+    def fails() -> RegisteredModel | None:
+        raise GridcastError("registry: database is locked")
+
+    trial = office.on_trial()
+    office.shadow, office.seconds = version(2), 2.0
+    assert trial() == version(2)
+    trial.shadow, office.seconds = fails, 4.0
+    assert trial() == version(2)
 
 
 @pytest.fixture(scope="module")

@@ -39,6 +39,7 @@ class Wanted(enum.StrEnum):
     EFFECTIVE = "effective"
     MODEL = "model"
     OPERATOR = "operator"
+    SHADOW = "shadow"
 
 
 @router.get("/{series_id}", response_model=ForecastDocument)
@@ -132,7 +133,8 @@ def _answer(
     else:
         if start is None or end is None:
             raise BadRequestError("lead_at_least was given without start and end; expected both.")
-        rows = _freshest(here, series_id, start=start, end=end, at=at, lead=lead_at_least)
+        beside = Layer.SHADOW if layer is Wanted.SHADOW else Layer.OPERATOR
+        rows = _freshest(here, series_id, beside=beside, start=start, end=end, at=at, lead=lead_at_least)
     rows = rows if start is None else rows.filter(pl.col("valid_time") >= start)
     rows = rows if end is None else rows.filter(pl.col("valid_time") < end)
     chosen = effective(rows) if layer is Wanted.EFFECTIVE else rows.filter(layer=layer.value)
@@ -163,11 +165,18 @@ def _of_run(here: Service, series_id: str, *, at: datetime | None) -> pl.DataFra
 
 
 def _freshest(
-    here: Service, series_id: str, *, start: datetime, end: datetime, at: datetime | None, lead: timedelta
+    here: Service,
+    series_id: str,
+    *,
+    beside: Layer,
+    start: datetime,
+    end: datetime,
+    at: datetime | None,
+    lead: timedelta,
 ) -> pl.DataFrame:
-    """For each interval the rows of every layer that were issued when its freshest model forecast was."""
+    """For each interval its freshest model forecast, and what the layer `beside` said at the same issue time."""
     with here.store.transaction() as connection:
-        model, operator = (
+        model, other = (
             archive.freshest(
                 connection,
                 series_id,
@@ -177,10 +186,10 @@ def _freshest(
                 lead_at_least=lead,
                 layer=each,
             )
-            for each in (Layer.MODEL, Layer.OPERATOR)
+            for each in (Layer.MODEL, beside)
         )
-    corrected = operator.join(model, on=["issue_time", "valid_time"], how="semi")
-    return pl.concat([FORECASTS.to_frame(), model, corrected]).sort("valid_time")
+    same = other.join(model, on=["issue_time", "valid_time"], how="semi")
+    return pl.concat([FORECASTS.to_frame(), model, same]).sort("valid_time")
 
 
 class AtHand:

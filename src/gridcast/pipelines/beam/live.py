@@ -30,7 +30,6 @@ from gridcast.pipelines.beam.runner import NAMESPACE
 from gridcast.store.errors import StoreError
 from gridcast.workflows.bucket import Bucket, Worked, shared_out
 from gridcast.workflows.known import Known
-from gridcast.workflows.live_forecasts import Version
 from gridcast.workflows.live_job import LiveJob
 from gridcast.workflows.operators import with_operators
 from gridcast.workflows.whole_system import WholeSystem
@@ -171,7 +170,7 @@ class _Forecast(KeepInState):
 class _GatheredCleanRows(Gathered):
     def __init__(self, job: LiveJob, system: WholeSystem) -> None:
         self._system = system
-        self._model = job.on_duty(self._known)
+        self._speakers = job.speakers(self._known)
 
     def take(self, block: Block) -> None:
         number, begin, end = json.loads(block[0])
@@ -179,8 +178,7 @@ class _GatheredCleanRows(Gathered):
         self._system.take(number, Worked(span, block[1], {}))
 
     def work_off(self) -> Iterator[Any]:
-        model = self._model()
-        issued = self._system.work_off(Version(model.directory, model.version))
+        issued = self._system.work_off(self._speakers())
         if issued is not None:
             yield issued.readings
             yield beam.pvalue.TaggedOutput(FORECASTS, issued.forecasts)

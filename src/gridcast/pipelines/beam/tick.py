@@ -5,6 +5,7 @@ the process keeps them.
 """
 
 import uuid
+from contextvars import Context, copy_context
 from datetime import datetime
 
 import apache_beam as beam
@@ -34,7 +35,7 @@ class Ticks:
         Returns:
             When the readings had been cleaned and aggregated.
         """
-        _in_hand[self._name] = (job, self.here)
+        _in_hand[self._name] = (job, self.here, copy_context())
         try:
             self._pipeline.run()
         except BaseException:
@@ -64,13 +65,13 @@ class Ticks:
         )
 
 
-_in_hand: dict[str, tuple[TickJob, AtHand]] = {}
-"""By the name of a stream's pipeline."""
+_in_hand: dict[str, tuple[TickJob, AtHand, Context]] = {}
+"""By the name of a stream's pipeline, with the context that what it logs belongs to: Beam works in threads."""
 
 
 def _read_log(name: str) -> PlacedBlock:
-    job, here = _in_hand[name]
-    return BlockName(*job.span).encode(), here.placed(job)
+    job, here, context = _in_hand[name]
+    return BlockName(*job.span).encode(), context.run(here.placed, job)
 
 
 def _with_name(block: Block, *, name: str) -> Block:
@@ -79,13 +80,13 @@ def _with_name(block: Block, *, name: str) -> Block:
 
 def _forecast(element: tuple[str, dict[str, list[pl.DataFrame]]]) -> tuple[str, Ticked]:
     name, gathered = element
-    job, here = _in_hand[name]
+    job, here, context = _in_hand[name]
     clean, counts, left_out = (concat(gathered[each]) for each in (CLEAN, COUNTS, LEFT_OUT))
     is_measured = pl.col("series_id").is_in(list(here.rules.hierarchy.leaves))
-    return name, Ticked(clean, here.forecasts(job, clean), totals(counts.filter(is_measured)), left_out)
+    return name, Ticked(clean, context.run(here.forecasts, job, clean), totals(counts.filter(is_measured)), left_out)
 
 
 def _commit(element: tuple[str, Ticked]) -> None:
     name, made = element
-    job, here = _in_hand[name]
-    here.commit(job, made)
+    job, here, context = _in_hand[name]
+    context.run(here.commit, job, made)
