@@ -14,6 +14,7 @@ from gridcast.app.newest import NewestForecasts
 from gridcast.domain.series import Series
 from gridcast.models.tensorflow.serving import Forecaster
 from gridcast.monitoring.exposition import Exposed
+from gridcast.monitoring.traffic import Traffic
 from gridcast.registry.catalogue import CHAMPION, RegisteredModel, read_catalogue, with_alias
 from gridcast.settings.app import AppSettings
 from gridcast.store.marks import Mark
@@ -43,6 +44,7 @@ class Service:
     changes: Changes = field(init=False)
     newest: NewestForecasts = field(init=False)
     metrics: Exposed = field(init=False)
+    traffic: Traffic = field(default_factory=Traffic, init=False)
     forecasting: threading.Lock = field(default_factory=threading.Lock, init=False)
     _processed: tuple[int, Processed] | None = field(default=None, init=False)
     _newest_readings: tuple[Mark | None, dict[str, datetime]] | None = field(default=None, init=False)
@@ -51,7 +53,8 @@ class Service:
     def __post_init__(self) -> None:
         self.changes = Changes(self.store)
         self.newest = NewestForecasts(self.changes)
-        self.metrics = Exposed(self._watch().samples)
+        watch = self._watch()
+        self.metrics = Exposed(lambda: [*watch.samples(), *self.traffic.samples()])
 
     def processed(self) -> Processed:
         """The clean history, read again when a batch run has written it.
@@ -112,7 +115,7 @@ class Service:
         """
         found = with_alias(self.models(), CHAMPION)
         if found is None:
-            raise ConflictError('no model is in charge; expected one. Run "gridcast promote" first.')
+            raise ConflictError('no model is in charge; expected one. Run "gridcast model promote" first.')
         return found
 
     def forecaster(self, model: RegisteredModel) -> Forecaster:

@@ -11,9 +11,12 @@ from gridcast.cli import (
     dashboards,
     data,
     demo,
+    deploy,
+    doctor,
     drift,
     evaluation,
     explain,
+    external,
     hierarchy,
     ingest,
     keys,
@@ -24,17 +27,19 @@ from gridcast.cli import (
     models,
     peaks,
     quality,
+    retrain,
     serve,
     simulate,
     sources,
     store,
+    training,
     tuning,
 )
 
 app = typer.Typer(
     name="gridcast",
     help="Dynamic energy demand prediction for utilities.\n\n"
-    "Start with 'gridcast demo', or with your own data: ingest, prepare, train, backtest, promote, stream, report.",
+    "Start with 'gridcast demo', or with your own data: ingest, prepare, train, backtest, model promote, stream.",
     epilog="Settings come from the folder given by --config, else ./config, else built-in defaults. "
     "Exit codes: 0 done, 1 error, 2 unusable command or configuration, 3 refused by a gate.",
     no_args_is_help=True,
@@ -68,27 +73,32 @@ for command in (
     calendar.calendar,
     data.prepare,
     quality.quality,
-    models.train,
+    training.train,
     tuning.tune,
     evaluation.backtest,
     evaluation.evaluate,
     evaluation.compare,
-    models.promote,
-    models.rollback,
+    retrain.retrain,
     live.stream,
     live.forecast,
     explain.explain,
     peaks.peaks,
     live.score,
+    external.external,
     drift.drift,
     look.report,
     look.status,
+    doctor.doctor,
     metrics.metrics,
     dashboards.dashboards,
     serve.serve,
 ):
     app.command(context_settings=_OPEN if command in {data.prepare, live.stream} else None)(command)
 
+for former in (models.promote, models.rollback):
+    app.command(hidden=True)(former)
+app.add_typer(models.model_app, name="model")
 app.add_typer(store.store_app, name="store")
 app.add_typer(keys.key_app, name="key")
 app.add_typer(audit.audit_app, name="audit")
+app.add_typer(deploy.deploy_app, name="deploy")

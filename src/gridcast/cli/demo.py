@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from gridcast.cli import data, evaluation, ingest, live, look, models
+from gridcast.cli import data, evaluation, ingest, live, look, models, training
 from gridcast.cli.options import ConfigOption, Format, FormatOption
 from gridcast.cli.output import remark, show
 from gridcast.domain.errors import GateRefusedError
@@ -32,7 +32,7 @@ def demo(
     steps: tuple[tuple[str, Callable[[], object]], ...] = (
         ("ingest", lambda: ingest.ingest(config, output=output)),
         ("prepare", lambda: data.prepare(config, output=output)),
-        ("train", lambda: models.train(config, output=output)),
+        ("train", lambda: training.train(config, output=output)),
         ("backtest", lambda: evaluation.backtest(config, output=output)),
         ("promote", lambda: _promote(config, output=output)),
         ("stream", lambda: live.stream(config, last=last, output=output)),
@@ -67,7 +67,7 @@ def _promote(config: ConfigOption, *, output: Format) -> None:
     from gridcast.cli.installation import Installation
 
     try:
-        models.promote(config, output=output)
+        models.promote(config=config, output=output)
     except GateRefusedError as refusal:
         if Installation.open(config).registry().champion() is None:
             raise

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gridcast.cli.models import ModelOption
 from gridcast.cli.options import ConfigOption, DryRunOption, Format, FormatOption, duration, moment
 from gridcast.cli.output import progress, remark, show
 from gridcast.cli.scores import SHOWN, show_scores
@@ -27,6 +26,13 @@ WeatherOption = Annotated[
     WeatherKnown | None,
     typer.Option(
         help="Temperatures that stand for the future: measured later, or as forecast. [default: weather.known]"
+    ),
+]
+
+ModelOption = Annotated[
+    str | None,
+    typer.Option(
+        "--model", help="Version number or alias. [default: the challenger, or the champion if there is none]"
     ),
 ]
 

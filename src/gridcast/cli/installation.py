@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
+from gridcast.cli.run import begin_run
 from gridcast.domain.errors import GridcastError, UsageError
 from gridcast.domain.series import Hierarchy
 from gridcast.ingestion.edits import read_edits
@@ -48,6 +49,7 @@ class Installation:
         default = Path("config")
         directory = config if config is not None or not default.is_dir() else default
         settings = load_settings(directory)
+        begin_run(settings.app)
         _require_folder(settings.app.data_dir)
         return cls(settings, Workspace(settings.app.data_dir))
 
@@ -89,7 +91,7 @@ class Installation:
         if champion is None:
             raise GridcastError(
                 'no model is in charge; expected a champion. Run "gridcast train", "gridcast backtest" and '
-                '"gridcast promote" first.'
+                '"gridcast model promote" first.'
             )
         return champion
 
@@ -100,8 +102,17 @@ class Installation:
         settings, known = self.settings.model.backtest, weather or self.settings.model.weather.known
         return Judge(self.processed(), self.workspace.backtest, days or settings.days, settings.local_hour, known)
 
-    def unseen_from(self) -> datetime:
+    def known_until(self, store: Store) -> datetime:
+        """End of the newest clean reading, of the batch run or of a stream that has gone on since."""
+        processed, newest = self.processed(), store.newest_reading()
+        until = processed.observed_until
+        return until if newest is None else max(until, newest + processed.interval)
+
+    def unseen_from(self, *, days: int | None = None) -> datetime:
         """The first issue time models are judged on, which training and tuning know nothing of.
+
+        Args:
+            days: how many of the newest days are judged, other than those of the settings.
 
         Raises:
             GridcastError: the history is shorter than the days to judge on.
@@ -110,7 +121,7 @@ class Installation:
 
         settings, judged = self.settings.model, self.settings.model.backtest
         return judging_origins(
-            self.processed(), horizon=settings.horizon, days=judged.days, local_hour=judged.local_hour
+            self.processed(), horizon=settings.horizon, days=days or judged.days, local_hour=judged.local_hour
         )[0]
 
     def rules(self, processed: Processed | None = None) -> CleaningRules:

@@ -1,4 +1,4 @@
-"""`gridcast train` and `promote`: from clean history to a model in charge."""
+"""`gridcast model`: which models there are, who is in charge, and how it came to that."""
 
 import getpass
 from typing import TYPE_CHECKING, Annotated
@@ -6,118 +6,165 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gridcast.cli.options import ConfigOption, DryRunOption, Format, FormatOption
-from gridcast.cli.output import progress, show
+from gridcast.cli.output import show
 
 if TYPE_CHECKING:
     from gridcast.cli.installation import Installation
-    from gridcast.models.tensorflow.cluster import Cluster
-    from gridcast.models.tensorflow.train import Progress
+    from gridcast.registry.catalogue import RegisteredModel
+    from gridcast.registry.mlflow_registry import Registry
+    from gridcast.store.store import Store
+    from gridcast.workflows.promote_model import Office, Promotion
 
-ModelOption = Annotated[
-    str | None,
-    typer.Option(
-        "--model", help="Version number or alias. [default: the challenger, or the champion if there is none]"
-    ),
-]
+model_app = typer.Typer(
+    help="List, compare, promote, try out, approve, roll back and reproduce models.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+
+ActorOption = Annotated[str | None, typer.Option(help="Who decides. [default: the user logged in]")]
+ReasonOption = Annotated[str, typer.Option(help="Why, for the record.")]
+VersionArgument = Annotated[str, typer.Argument(help="Version number or alias, such as champion.")]
 
 
-def train(
-    config: ConfigOption = None,
-    again: Annotated[bool, typer.Option("--again", help="Train even if an equal model is registered.")] = False,
-    workers: Annotated[int, typer.Option(help="Processes of this machine that learn together.", min=1, max=64)] = 1,
-    output: FormatOption = Format.TABLE,
-) -> None:
-    """Train the quantile network on data/processed and register it as the challenger.
-
-    The newest days are kept unseen, so that a backtest can judge the model. A model that was trained on the same data
-    with the same settings is reused, and a training that was interrupted goes on after its last whole epoch. Where
-    TF_CONFIG is set, as in a cluster, this process is one of its workers: the chief keeps the model.
+@model_app.command("list")
+def list_models(config: ConfigOption = None, output: FormatOption = Format.TABLE) -> None:
+    """Show every registered model, oldest first.
 
     \b
-    Examples:
-      GRIDCAST_MODEL__TRAINING__SEED=7 gridcast train
-      gridcast train --workers 4
+    Example:
+      gridcast model list
     """
     from gridcast.cli.installation import Installation
-    from gridcast.cli.workers import cluster_from_outside, crew_of
-    from gridcast.models.tensorflow.native_log import native_log_muted
 
-    here = Installation.open(config)
-    cluster = cluster_from_outside(workers=workers)
-
-    with native_log_muted():
-        from gridcast.workflows.train_model import train_model
-
-    if cluster is not None and not cluster.is_chief:
-        _learn_along(here, cluster, output=output)
-        return
-    with progress("training", total=1.0) as tell:
-        model, reused = train_model(
-            here.processed(),
-            here.registry(),
-            recipe=here.settings.model.recipe,
-            unseen_from=here.unseen_from(),
-            scratch=here.workspace.data_dir / ".export.partial",
-            on_progress=lambda at: tell(at.done, _remark(at)),
-            again=again,
-            unfinished=here.workspace.unfinished_training,
-            crew=crew_of(cluster, workers=workers, config=config),
-            data_licence=here.data_licence,
-        )
-    seconds = model.metrics.get("train_seconds", 0.0)
+    versions = Installation.open(config).registry().versions()
+    rows = [_row(each) for each in versions]
     show(
-        {"version": model.version, "reused": reused, "metrics": dict(model.metrics), "params": dict(model.params)},
-        rows=[{"measure": name, "value": value} for name, value in sorted(model.metrics.items())],
-        last_line=f"reused model {model.version}, trained from the same data and settings."
-        if reused
-        else f"trained model {model.version} in {seconds:.0f} s on data until {model.tags['trained_until'][:16]}Z; "
-        'it is the challenger. Next: "gridcast backtest".',
+        {"models": [_facts(each) for each in versions]},
+        rows=rows,
+        last_line=f"{len(rows)} models; {_in_charge(versions)}.",
         output=output,
     )
 
 
-def promote(
-    config: ConfigOption = None,
-    model: ModelOption = None,
-    actor: Annotated[str | None, typer.Option(help="Who decides. [default: the user logged in]")] = None,
-    dry_run: DryRunOption = False,
-    output: FormatOption = Format.TABLE,
-) -> None:
-    """Put a model in charge, if it beats the weekly naive and the champion on weeks neither has seen.
+@model_app.command("show")
+def show_model(version: VersionArgument, config: ConfigOption = None, output: FormatOption = Format.TABLE) -> None:
+    """Show all that is known of a model: lineage, settings, measurements, decisions.
 
-    Exit code 3 and the reason if it does not; the champion stays.
+    \b
+    Examples:
+      gridcast model show champion
+      gridcast model show 3 --format json
+    """
+    from gridcast.cli.installation import Installation
+
+    model = Installation.open(config).registry().get(version)
+    parts = {"tag": model.tags, "param": model.params, "metric": model.metrics}
+    rows = [
+        {"kind": kind, "name": name, "value": value}
+        for kind, part in parts.items()
+        for name, value in sorted(part.items())
+    ]
+    aliases = f", {' and '.join(model.aliases)}" if model.aliases else ""
+    show(_facts(model), rows=rows, last_line=f"model {model.version}{aliases}; {model.directory}.", output=output)
+
+
+@model_app.command()
+def diff(
+    a: VersionArgument, b: VersionArgument, config: ConfigOption = None, output: FormatOption = Format.TABLE
+) -> None:
+    """Show in what two models differ: data, code, settings, measurements.
 
     \b
     Example:
-      gridcast promote --model 2 --dry-run
+      gridcast model diff champion challenger
     """
     from gridcast.cli.installation import Installation
-    from gridcast.workflows.promote_model import promote_model
+    from gridcast.workflows.model_differences import differences
+
+    registry = Installation.open(config).registry()
+    first, second = registry.get(a), registry.get(b)
+    rows = differences(first, second)
+    show(
+        {"a": first.version, "b": second.version, "differences": rows},
+        rows=rows,
+        last_line=f"models {first.version} and {second.version} differ in {len(rows)} facts.",
+        output=output,
+    )
+
+
+@model_app.command()
+def promote(
+    version: Annotated[
+        str | None,
+        typer.Argument(help="Version number or alias. [default: the challenger, or the champion if there is none]"),
+    ] = None,
+    config: ConfigOption = None,
+    on_trial: Annotated[
+        bool, typer.Option("--shadow", help="Only let it forecast beside the champion, in the layer shadow.")
+    ] = False,
+    actor: ActorOption = None,
+    dry_run: DryRunOption = False,
+    output: FormatOption = Format.TABLE,
+) -> None:
+    """Put a model in charge, or on trial, if it passes the gate on days neither it nor the champion has seen.
+
+    Exit code 3 and the reason if it does not; the champion stays. The champion that was goes on beside the new one for
+    retraining.watch, so that "gridcast retrain" can tell whether to go back.
+
+    \b
+    Examples:
+      gridcast model promote
+      gridcast model promote 2 --dry-run
+      gridcast model promote 3 --shadow
+    """
+    from gridcast.cli.installation import Installation
 
     here = Installation.open(config)
     with here.store() as store:
         registry = here.registry()
-        done = promote_model(
-            registry,
-            store,
-            candidate=registry.get(model) if model else registry.candidate(),
+        done = _office(here, registry, store, actor=actor, dry_run=dry_run).promote(
+            registry.get(version) if version else registry.candidate(),
             gate=here.settings.model.gate,
             compare=here.judge().compare,
-            actor=actor or _user(),
-            dry_run=dry_run,
+            on_trial=on_trial,
+            is_watched=here.settings.model.retraining.watch.total_seconds() > 0,
         )
-    verb = "would be promoted" if dry_run else "is champion" if done.changed else "stays champion"
+    does = "is on trial" if on_trial else "is champion"
+    verb = f"would pass: it {does}" if dry_run else does if done.changed else "stays champion"
+    _show_promotion(done, f"model {done.version} {verb}: {done.reason}.", output=output)
+
+
+@model_app.command()
+def withdraw(
+    config: ConfigOption = None,
+    reason: ReasonOption = "",
+    actor: ActorOption = None,
+    dry_run: DryRunOption = False,
+    output: FormatOption = Format.TABLE,
+) -> None:
+    """End the trial of the model that forecasts beside the champion.
+
+    \b
+    Example:
+      gridcast model withdraw --reason "no better after two weeks"
+    """
+    from gridcast.cli.installation import Installation
+
+    here = Installation.open(config)
+    with here.store() as store:
+        ended = _office(here, here.registry(), store, actor=actor, dry_run=dry_run).end_trial(reason=reason)
     show(
-        {"version": done.version, "previous": done.previous, "reason": done.reason, "changed": done.changed},
-        last_line=f"model {done.version} {verb}: {done.reason}.",
+        {"version": ended.version, "changed": not dry_run},
+        last_line=f"model {ended.version} {'would no longer be' if dry_run else 'is no longer'} on trial.",
         output=output,
     )
 
 
+@model_app.command()
 def rollback(
     config: ConfigOption = None,
-    reason: Annotated[str, typer.Option(help="Why, for the record.")] = "",
-    actor: Annotated[str | None, typer.Option(help="Who decides. [default: the user logged in]")] = None,
+    reason: ReasonOption = "",
+    actor: ActorOption = None,
     dry_run: DryRunOption = False,
     output: FormatOption = Format.TABLE,
 ) -> None:
@@ -127,45 +174,186 @@ def rollback(
 
     \b
     Example:
-      gridcast rollback --reason "night valley 5 % too low since Monday"
+      gridcast model rollback --reason "night valley 5 % too low since Monday"
     """
     from gridcast.cli.installation import Installation
-    from gridcast.workflows.promote_model import roll_back
 
     here = Installation.open(config)
     with here.store() as store:
-        done = roll_back(here.registry(), store, actor=actor or _user(), reason=reason, dry_run=dry_run)
+        done = _office(here, here.registry(), store, actor=actor, dry_run=dry_run).roll_back(reason=reason)
+    verb = "would be" if dry_run else "is"
+    _show_promotion(done, f"model {done.version} {verb} champion again, {done.reason}.", output=output)
+
+
+@model_app.command()
+def approve(
+    version: VersionArgument,
+    config: ConfigOption = None,
+    reason: ReasonOption = "",
+    actor: ActorOption = None,
+    dry_run: DryRunOption = False,
+    output: FormatOption = Format.TABLE,
+) -> None:
+    """Keep that you approve of a model; where gate.approvals is set, somebody else can then promote it.
+
+    \b
+    Example:
+      gridcast model approve 4 --reason "errors of the holidays looked at"
+    """
+    from gridcast.cli.installation import Installation
+
+    here = Installation.open(config)
+    with here.store() as store:
+        registry = here.registry()
+        model, office = registry.get(version), _office(here, registry, store, actor=actor, dry_run=dry_run)
+        office.approve(model, reason=reason)
+    show(
+        {"version": model.version, "actor": office.actor, "changed": not dry_run},
+        last_line=f"{office.actor} {'would approve' if dry_run else 'approves'} of model {model.version}.",
+        output=output,
+    )
+
+
+@model_app.command()
+def history(
+    newest: Annotated[int, typer.Option(min=1, max=10_000, help="How many steps.")] = 50,
+    version: Annotated[str | None, typer.Option(help="Only of this version.")] = None,
+    config: ConfigOption = None,
+    output: FormatOption = Format.TABLE,
+) -> None:
+    """Show what became of models, who decided it and why, oldest first; "gridcast audit verify" proves it whole.
+
+    \b
+    Examples:
+      gridcast model history
+      gridcast model history --version 3 --format json
+    """
+    from gridcast.cli.installation import Installation
+    from gridcast.workflows.model_history import read_history
+
+    with Installation.open(config).store() as store:
+        found = read_history(store, newest=newest, version=version)
+    rows = [
+        {
+            "at": each.at,
+            "step": each.action.removeprefix("model."),
+            "model": each.target.removeprefix("model ") if each.target != "no model" else "",
+            "actor": each.actor,
+            "data_until": each.detail.get("known_until"),
+            "reason": each.detail.get("reason"),
+        }
+        for each in found
+    ]
+    show(
+        {"steps": [{**row, "hash": each.hash} for row, each in zip(rows, found, strict=True)]},
+        rows=rows,
+        last_line=f"{len(rows)} steps.",
+        output=output,
+    )
+
+
+@model_app.command()
+def reproduce(
+    version: VersionArgument,
+    config: ConfigOption = None,
+    tolerance: Annotated[float, typer.Option(min=0.0, help="Share by which a measurement may differ.")] = 0.005,
+    output: FormatOption = Format.TABLE,
+) -> None:
+    """Train a model once more from the recorded data, seed and settings, judge both, and show how they differ.
+
+    Nothing is registered. Exit code 3 if a measurement differs by more than the tolerance.
+
+    \b
+    Example:
+      gridcast model reproduce champion
+    """
+    from gridcast.cli.installation import Installation
+    from gridcast.cli.output import progress
+    from gridcast.domain.errors import GateRefusedError
+    from gridcast.models.tensorflow.native_log import native_log_muted
+
+    here = Installation.open(config)
+    with native_log_muted():
+        from gridcast.workflows.reproduce_model import reproduce_model
+
+    with progress("training", total=1.0) as tell:
+        found = reproduce_model(
+            here.registry().get(version),
+            snapshots=here.workspace.snapshots,
+            days=here.settings.model.backtest.days,
+            local_hour=here.settings.model.backtest.local_hour,
+            on_progress=lambda at: tell(at.done, f"epoch {at.epoch}/{at.epochs}"),
+        )
+    worst = max((abs(each.relative) for each in found.measures), default=0.0)
+    show(
+        {
+            "version": found.version,
+            "remarks": list(found.remarks),
+            "measures": [each._asdict() for each in found.measures],
+            "largest_difference": worst,
+        },
+        rows=[each._asdict() for each in found.measures],
+        last_line=f"model {found.version} made again: the largest difference is {worst:.2%}"
+        f"{''.join(f'; {each}' for each in found.remarks)}.",
+        output=output,
+    )
+    if worst > tolerance:
+        raise GateRefusedError(
+            f"model {found.version} is not reproduced: a measurement differs by {worst:.2%}, expected "
+            f"{tolerance:.2%} at most."
+        )
+
+
+def _office(
+    here: "Installation", registry: "Registry", store: "Store", *, actor: str | None, dry_run: bool
+) -> "Office":
+    from gridcast.workflows.promote_model import Office
+
+    return Office(registry, store, here.known_until(store), actor or user(), dry_run=dry_run)
+
+
+def _show_promotion(done: "Promotion", last_line: str, *, output: Format) -> None:
     show(
         {"version": done.version, "previous": done.previous, "reason": done.reason, "changed": done.changed},
-        last_line=f"model {done.version} {'would be' if dry_run else 'is'} champion again, {done.reason}.",
+        last_line=last_line,
         output=output,
     )
 
 
-def _learn_along(here: "Installation", cluster: "Cluster", *, output: Format) -> None:
-    from gridcast.workflows.train_model import make
-
-    make(
-        here.processed(),
-        recipe=here.settings.model.recipe,
-        until=here.unseen_from(),
-        unfinished=here.workspace.unfinished_training,
-        cluster=cluster,
-    )
-    rank, size = cluster.rank, len(cluster.addresses)
-    show(
-        {"worker": rank, "workers": size},
-        last_line=f"worker {rank} of {size} is done; the chief keeps the model.",
-        output=output,
-    )
+def _row(model: "RegisteredModel") -> dict[str, object]:
+    return {
+        "version": model.version,
+        "aliases": ", ".join(model.aliases),
+        "created_at": model.created_at,
+        "trained_until": model.tags.get("trained_until", "")[:16],
+        "pinball_mw": model.metrics.get("pinball_model"),
+        "coverage_80": model.metrics.get("coverage_80"),
+        "because": model.tags.get("trained_because", ""),
+        "verdict": model.tags.get("verdict", ""),
+    }
 
 
-def _remark(at: "Progress") -> str:
-    member = "" if at.members == 1 else f"member {min(at.member + 1, at.members)}/{at.members}, "
-    return f"{member}epoch {at.epoch}/{at.epochs}, held-out loss {at.held_out_loss:.4f}"
+def _facts(model: "RegisteredModel") -> dict[str, object]:
+    return {
+        "version": model.version,
+        "aliases": list(model.aliases),
+        "created_at": model.created_at,
+        "directory": model.directory,
+        "tags": dict(model.tags),
+        "params": dict(model.params),
+        "metrics": dict(model.metrics),
+    }
 
 
-def _user() -> str:
+def _in_charge(versions: "list[RegisteredModel]") -> str:
+    from gridcast.registry.catalogue import CHAMPION, with_alias
+
+    champion = with_alias(versions, CHAMPION)
+    return "none is in charge" if champion is None else f"{champion.version} is in charge"
+
+
+def user() -> str:
+    """Who is logged in, as far as the machine knows."""
     try:
         return getpass.getuser()
     except (KeyError, OSError):

@@ -66,6 +66,21 @@ def tuning_alone(directory: Path) -> Iterator[None]:
 
 
 @contextlib.contextmanager
+def retraining_alone(directory: Path) -> Iterator[None]:
+    """Be the one who renews the model of a data folder.
+
+    Raises:
+        GridcastError: another process does, or the folder cannot be written to.
+    """
+    taken = GridcastError(
+        f"{directory}: another process retrains here; expected one at a time. Let it end, or stop it: the next one goes "
+        "on where it was."
+    )
+    with _alone(directory, "retraining", taken=taken):
+        yield
+
+
+@contextlib.contextmanager
 def streaming_alone(directory: Path, *, wait: Callable[[], bool] | None = None) -> Iterator[None]:
     """Be the one who works off the log of a data folder: two would commit ticks against each other.
 

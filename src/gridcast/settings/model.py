@@ -9,6 +9,7 @@ from gridcast.models.tensorflow.spec import NetworkSize, TrainSpec
 from gridcast.settings.strict import STRICT
 from gridcast.workflows.gate import Gate
 from gridcast.workflows.recipe import Recipe
+from gridcast.workflows.retrain_rules import RetrainRules
 from gridcast.workflows.weather_use import WeatherUse
 
 
@@ -32,6 +33,7 @@ class ModelSettings(BaseModel):
     training: TrainSpec = TrainSpec()
     backtest: BacktestSettings = BacktestSettings()
     gate: Gate = Gate()
+    retraining: RetrainRules = RetrainRules()
 
     @property
     def recipe(self) -> Recipe:

@@ -99,11 +99,17 @@ def head(store: Store) -> Head:
         return _head(connection)
 
 
-def newest(store: Store, *, limit: int, before: int | None = None) -> list[Recorded]:
-    """Up to `limit` rows, newest first, only those with a smaller id than `before`."""
+def newest(
+    store: Store, *, limit: int, before: int | None = None, prefix: str = "", target: str | None = None
+) -> list[Recorded]:
+    """Up to `limit` rows, newest first: those before an id, whose action begins so, and about one target."""
     query = sa.select(AUDIT_LOG).order_by(AUDIT_LOG.c.audit_id.desc()).limit(limit)
     if before is not None:
         query = query.where(AUDIT_LOG.c.audit_id < before)
+    if prefix:
+        query = query.where(AUDIT_LOG.c.action.startswith(prefix, autoescape=True))
+    if target is not None:
+        query = query.where(AUDIT_LOG.c.target == target)
     with store.transaction() as connection:
         return [_recorded(dict(row)) for row in connection.execute(query).mappings()]
 

@@ -12,6 +12,12 @@ from gridcast.store.moments import microseconds
 _EVENTS = schema.EVENTS.c
 
 
+def add(connection: sa.Connection, *, at: datetime, kind: str, message: str) -> None:
+    """Append one event."""
+    event = pl.DataFrame({"at": [at], "kind": [kind], "message": [message]})
+    frames.append(connection, schema.EVENTS, event)
+
+
 def newest(
     connection: sa.Connection,
     *,

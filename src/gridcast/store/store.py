@@ -10,7 +10,7 @@ import polars as pl
 import sqlalchemy as sa
 
 from gridcast.domain.tables import READINGS, Layer
-from gridcast.store import clean_readings, frames, reading_log, schema, upgrade
+from gridcast.store import clean_readings, events, frames, reading_log, schema, upgrade
 from gridcast.store import forecasts as issued_forecasts
 from gridcast.store.database import Database
 from gridcast.store.dialect import database, dialect_of
@@ -230,16 +230,16 @@ class Store:
         with self.transaction() as connection:
             frames.upsert(connection, schema.SCORES, scores)
 
-    def scores(self) -> pl.DataFrame:
-        """Every score, ordered by issue time and series."""
+    def scores(self, *, start: datetime | None = None) -> pl.DataFrame:
+        """Scores of forecasts issued from a time on, ordered by issue time and series; every score without it."""
         table = schema.SCORES
-        return self._read(table, sa.select(table).order_by(table.c.issue_time, table.c.series_id, table.c.lead_bucket))
+        query = sa.select(table).order_by(table.c.issue_time, table.c.series_id, table.c.lead_bucket)
+        return self._read(table, query if start is None else query.where(table.c.issue_time >= microseconds(start)))
 
     def add_event(self, *, at: datetime, kind: str, message: str) -> None:
         """Append one event."""
-        event = pl.DataFrame({"at": [at], "kind": [kind], "message": [message]})
         with self.transaction() as connection:
-            frames.append(connection, schema.EVENTS, event)
+            events.add(connection, at=at, kind=kind, message=message)
 
     def events(self, *, newest: int = 20) -> pl.DataFrame:
         """The newest events, oldest of them first."""

@@ -10,16 +10,21 @@ from gridcast.domain.errors import GridcastError
 from gridcast.models.tensorflow.serving import Forecaster
 from gridcast.registry.catalogue import RegisteredModel
 from gridcast.workflows.backtest import Backtest, JudgedModel, Task, backtest, judging_origins, unseen_origins
+from gridcast.workflows.model_cost import Cost, cost_of
 from gridcast.workflows.processed import Processed
 from gridcast.workflows.weather_use import WeatherKnown
 
 
 class Comparison(NamedTuple):
-    """Candidate and champion on the same origins and leads; `remark` says why there is no champion to compare with."""
+    """Candidate and champion on the same origins and leads, and what a candidate costs.
+
+    `remark` says why there is no champion to compare with.
+    """
 
     candidate: Backtest
     champion: Backtest | None
     remark: str
+    cost: Cost
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +63,8 @@ class Judge:
     def compare(self, candidate: RegisteredModel, champion: RegisteredModel | None) -> Comparison:
         """Both models against the weekly naive, on days neither has seen and leads both forecast.
 
-        A champion that is damaged or forecasts other intervals counts as none, and the remark says so.
+        A champion that is damaged or forecasts other intervals counts as none, and the remark says so. The candidate's
+        backtest is kept where it has none yet: what is usual of its errors is learned from it.
         """
         challenger = Forecaster.load(candidate.directory)
         reigning, remark = _loaded(champion, interval_of=challenger)
@@ -70,7 +76,11 @@ class Judge:
             return backtest(JudgedModel(forecaster, model.version), self.processed, task=task, with_linear=False)
 
         held = None if reigning is None or champion is None else measured(reigning, champion)
-        return Comparison(measured(challenger, candidate), held, remark)
+        cost = cost_of(challenger, candidate.directory, self.processed)
+        found = Comparison(measured(challenger, candidate), held, remark, cost)
+        if Backtest.read(self.kept, model_version=candidate.version, weather=self.weather) is None:
+            found.candidate.write(self.kept)
+        return found
 
     def task_of(self, model: RegisteredModel) -> Task:
         """What one model is asked.

@@ -3,6 +3,8 @@
 from dataclasses import asdict, dataclass, field, replace
 from datetime import timedelta
 
+from pydantic import TypeAdapter
+
 from gridcast.models.tensorflow.spec import NetworkSize, TrainSpec
 from gridcast.workflows.weather_use import WeatherKnown, WeatherUse
 
@@ -26,6 +28,19 @@ class Recipe:
     def with_weather(self, known: WeatherKnown) -> "Recipe":
         """The same with other temperatures for the future."""
         return replace(self, weather=replace(self.weather, known=known))
+
+    def to_json(self) -> str:
+        """All of it, so that the same model can be made again."""
+        return TypeAdapter(Recipe).dump_json(self).decode()
+
+    @classmethod
+    def from_json(cls, text: str) -> "Recipe":
+        """What `to_json` wrote.
+
+        Raises:
+            ValueError: it is something else.
+        """
+        return TypeAdapter(cls).validate_json(text)
 
     def params(self) -> dict[str, object]:
         """Every setting by its dotted name, for the registry."""

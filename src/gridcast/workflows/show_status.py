@@ -77,7 +77,7 @@ def _verdict(facts: dict[str, Any], late: list[str]) -> str:
     if facts["processed_until"] is None:
         return 'readings are in, not cleaned; next: "gridcast prepare".'
     if facts["champion"] is None:
-        return 'no model is in charge; next: "gridcast train", "gridcast backtest", "gridcast promote".'
+        return 'no model is in charge; next: "gridcast train", "gridcast backtest", "gridcast model promote".'
     if late:
         return f"model {facts['champion']} is in charge; {len(late)} series are late: {', '.join(late)}."
     return f"model {facts['champion']} is in charge; no series is late."

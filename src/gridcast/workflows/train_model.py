@@ -2,13 +2,14 @@
 
 import hashlib
 import json
+import logging
 import shutil
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from datetime import datetime
 from pathlib import Path
 from statistics import fmean
-from typing import NamedTuple, TypeAlias
+from typing import Final, NamedTuple, TypeAlias
 
 from gridcast import __version__
 from gridcast.domain.lead_time import lead_count
@@ -20,13 +21,23 @@ from gridcast.models.tensorflow.gathering import gather
 from gridcast.models.tensorflow.model_card import DATA_LICENCE, WEATHER_KNOWN
 from gridcast.models.tensorflow.spec import NetworkSpec
 from gridcast.models.tensorflow.train import Checkpoint, Progress, TrainedModel, fit
+from gridcast.monitoring.logs import tell
 from gridcast.registry.catalogue import RegisteredModel
 from gridcast.registry.mlflow_registry import Registry
 from gridcast.workflows.history import training_history
 from gridcast.workflows.lineage import git_revision, pip_requirements
 from gridcast.workflows.processed import Processed
 from gridcast.workflows.recipe import Recipe
+from gridcast.workflows.snapshots import keep_snapshot
 
+_LOG: Final = logging.getLogger(__name__)
+
+KNOWN_UNTIL: Final = "known_until"
+"""Tag: end of the newest reading when a version was trained, the days it is judged on among them."""
+RECIPE: Final = "recipe"
+"""Tag: `Recipe.to_json`."""
+TRAINED_BECAUSE: Final = "trained_because"
+"""Tag: why a version was trained."""
 Crew: TypeAlias = Callable[[], AbstractContextManager[Cluster | None]]
 """Calls the workers that learn together, this process among them as their chief; None: it learns alone."""
 
@@ -36,6 +47,20 @@ class Made(NamedTuple):
 
     trained: TrainedModel
     station_mix: StationMix | None
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        """What training measured; of the members of an ensemble the means."""
+        trained = self.trained
+        best = [min(member, key=lambda each: each.held_out) for member in trained.losses]
+        return {
+            "train_seconds": trained.seconds,
+            "train_epochs": fmean(len(member) for member in trained.losses),
+            "train_windows": float(trained.windows),
+            "train_loss": fmean(each.training for each in best),
+            "held_out_loss": fmean(each.held_out for each in best),
+            "held_out_windows": float(trained.held_out_windows),
+        }
 
     def save(self, directory: Path, *, tags: Mapping[str, str]) -> None:
         """Export it with its lineage."""
@@ -55,6 +80,8 @@ def train_model(
     unfinished: Path | None = None,
     crew: Crew = nullcontext,
     data_licence: str = "",
+    because: str = "",
+    snapshots: Path | None = None,
 ) -> tuple[RegisteredModel, bool]:
     """Train on the history before `unseen_from` and register the result.
 
@@ -69,6 +96,8 @@ def train_model(
         unfinished: file that keeps how far training is, so that an equal run goes on after an interruption.
         crew: who learns together, called if there is anything to learn.
         data_licence: of the history, where it is known; for the model card.
+        because: why it is made, where that is known.
+        snapshots: where the history is kept that it was trained on, for `reproduce_model`.
 
     Returns:
         The registered model, and whether an equal one was there already.
@@ -86,21 +115,29 @@ def train_model(
     if known is not None and not again:
         registry.nominate(known)
         return registry.get(known.version), True
+    if snapshots is not None:
+        keep_snapshot(processed, directory=snapshots)
     with crew() as cluster:
         made = make(
             processed,
             recipe=recipe,
             until=unseen_from,
-            on_progress=on_progress,
+            on_progress=_told(on_progress),
             unfinished=unfinished,
             cluster=cluster,
         )
-    tags = {**lineage, **_origin(made.trained)}
+    tags = {
+        **lineage,
+        **_origin(made.trained),
+        KNOWN_UNTIL: processed.observed_until.isoformat(),
+        RECIPE: recipe.to_json(),
+        **({TRAINED_BECAUSE: because} if because else {}),
+    }
     try:
         told = {WEATHER_KNOWN: recipe.weather.known.in_words, DATA_LICENCE: data_licence}
         made.save(scratch, tags={**tags, **told})
         model = registry.register(
-            scratch, params=params, metrics=_metrics(made.trained), tags=tags, pip_requirements=pip_requirements()
+            scratch, params=params, metrics=made.metrics, tags=tags, pip_requirements=pip_requirements()
         )
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
@@ -142,6 +179,20 @@ def make(
     return Made(trained, station_mix)
 
 
+def _told(on_progress: Callable[[Progress], None]) -> Callable[[Progress], None]:
+    """The same, each whole epoch logged as well."""
+    told = (0, 0)
+
+    def tell_both(at: Progress) -> None:
+        nonlocal told
+        if at.epoch and (at.member, at.epoch) != told:
+            told = at.member, at.epoch
+            tell(_LOG, "epoch", fields=at._asdict())
+        on_progress(at)
+
+    return tell_both
+
+
 def _run_identity(processed: Processed, *, recipe: Recipe, until: datetime) -> str:
     """Equal for runs that come to the same network step by step."""
     code = f"{__version__} at {git_revision()}"
@@ -153,19 +204,6 @@ def _origin(trained: TrainedModel) -> dict[str, str]:
         "git_revision": git_revision(),
         "trained_from": trained.trained_from.isoformat(),
         "trained_until": trained.trained_until.isoformat(),
-    }
-
-
-def _metrics(trained: TrainedModel) -> dict[str, float]:
-    """Of the members of an ensemble the means."""
-    best = [min(member, key=lambda each: each.held_out) for member in trained.losses]
-    return {
-        "train_seconds": trained.seconds,
-        "train_epochs": fmean(len(member) for member in trained.losses),
-        "train_windows": float(trained.windows),
-        "train_loss": fmean(each.training for each in best),
-        "held_out_loss": fmean(each.held_out for each in best),
-        "held_out_windows": float(trained.held_out_windows),
     }
 
 

@@ -31,6 +31,11 @@ class Workspace:
         return self.data_dir / "registry"
 
     @property
+    def snapshots(self) -> Path:
+        """Clean histories that registered models were trained on, each once."""
+        return self.data_dir / "snapshots"
+
+    @property
     def backtest(self) -> Path:
         """What the newest backtest of each model, and of each schedule of trainings, measured."""
         return self.data_dir / "backtest"

@@ -1,0 +1,92 @@
+"""`gridcast train`: from clean history to a challenger."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from gridcast.cli.options import ConfigOption, Format, FormatOption
+from gridcast.cli.output import progress, show
+
+if TYPE_CHECKING:
+    from gridcast.cli.installation import Installation
+    from gridcast.models.tensorflow.cluster import Cluster
+    from gridcast.models.tensorflow.train import Progress
+
+
+def train(
+    config: ConfigOption = None,
+    again: Annotated[bool, typer.Option("--again", help="Train even if an equal model is registered.")] = False,
+    workers: Annotated[int, typer.Option(help="Processes of this machine that learn together.", min=1, max=64)] = 1,
+    output: FormatOption = Format.TABLE,
+) -> None:
+    """Train the quantile network on data/processed and register it as the challenger.
+
+    The newest days are kept unseen, so that a backtest can judge the model. A model that was trained on the same data
+    with the same settings is reused, and a training that was interrupted goes on after its last whole epoch. Where
+    TF_CONFIG is set, as in a cluster, this process is one of its workers: the chief keeps the model.
+
+    \b
+    Examples:
+      GRIDCAST_MODEL__TRAINING__SEED=7 gridcast train
+      gridcast train --workers 4
+    """
+    from gridcast.cli.installation import Installation
+    from gridcast.cli.workers import cluster_from_outside, crew_of
+    from gridcast.models.tensorflow.native_log import native_log_muted
+
+    here = Installation.open(config)
+    cluster = cluster_from_outside(workers=workers)
+
+    with native_log_muted():
+        from gridcast.workflows.train_model import train_model
+
+    if cluster is not None and not cluster.is_chief:
+        _learn_along(here, cluster, output=output)
+        return
+    with progress("training", total=1.0) as tell:
+        model, reused = train_model(
+            here.processed(),
+            here.registry(),
+            recipe=here.settings.model.recipe,
+            unseen_from=here.unseen_from(),
+            scratch=here.workspace.data_dir / ".export.partial",
+            on_progress=lambda at: tell(at.done, _remark(at)),
+            again=again,
+            unfinished=here.workspace.unfinished_training,
+            crew=crew_of(cluster, workers=workers, config=config),
+            data_licence=here.data_licence,
+            snapshots=here.workspace.snapshots,
+        )
+    seconds = model.metrics.get("train_seconds", 0.0)
+    show(
+        {"version": model.version, "reused": reused, "metrics": dict(model.metrics), "params": dict(model.params)},
+        rows=[{"measure": name, "value": value} for name, value in sorted(model.metrics.items())],
+        last_line=f"reused model {model.version}, trained from the same data and settings."
+        if reused
+        else f"trained model {model.version} in {seconds:.0f} s on data until {model.tags['trained_until'][:16]}Z; "
+        'it is the challenger. Next: "gridcast backtest".',
+        output=output,
+    )
+
+
+def _learn_along(here: "Installation", cluster: "Cluster", *, output: Format) -> None:
+    from gridcast.workflows.train_model import make
+
+    make(
+        here.processed(),
+        recipe=here.settings.model.recipe,
+        until=here.unseen_from(),
+        unfinished=here.workspace.unfinished_training,
+        cluster=cluster,
+    )
+    rank, size = cluster.rank, len(cluster.addresses)
+    show(
+        {"worker": rank, "workers": size},
+        last_line=f"worker {rank} of {size} is done; the chief keeps the model.",
+        output=output,
+    )
+
+
+def _remark(at: "Progress") -> str:
+    member = "" if at.members == 1 else f"member {min(at.member + 1, at.members)}/{at.members}, "
+    return f"{member}epoch {at.epoch}/{at.epochs}, held-out loss {at.held_out_loss:.4f}"
