@@ -29,7 +29,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from gridcast.cli import data, drift, ingest, live, retrain
+from gridcast.cli import data, drift, ingest, live, models, retrain, training
 from gridcast.cli.installation import Installation
 from gridcast.cli.options import Format
 from gridcast.domain.errors import GateRefusedError, GridcastError
@@ -67,7 +67,7 @@ calendar: {calendar}
 _MODEL = """
 training: {training}
 network: {network}
-backtest: {{days: 28}}
+backtest: {{days: {first}}}
 retraining: {{every: P{every}D, watch: P5D, judged_days: {judged}}}
 """
 
@@ -96,6 +96,7 @@ class Plan:
     calendar: str
     every: int = 28
     judged: int = 28
+    first: int = 84
     training: str = "{members: 1}"
     network: str = "{}"
 
@@ -160,6 +161,7 @@ def _sample() -> Plan:
         calendar="{country: US}",
         every=10,
         judged=14,
+        first=28,
         training="{members: 1, epochs: 2, windows_per_epoch: 2048, held_out_blocks: 4}",
         network="{width: 32, encoder_width: 16, summary: 8, horizon: 4}",
     )
@@ -171,7 +173,8 @@ def _measured(plan: Plan, folder: Path, *, quick: bool) -> dict[str, Any]:
     _drop(plan, folder, until=plan.start, since=None)
     _call(lambda: ingest.ingest(config, output=Format.JSON))
     _call(lambda: data.prepare(config, output=Format.JSON))
-    _retrain(config, log, is_forced=True)
+    _call(lambda: training.train(config, output=Format.JSON))
+    _call(lambda: models.promote(config=config, actor="somebody", output=Format.JSON))
     first = _copied(here.champion(), folder / "first")
     bad: RegisteredModel | None = None
     for number in range(1, plan.days + 1):
@@ -205,7 +208,9 @@ def _installation(plan: Plan, folder: Path) -> Path:
         each.mkdir(parents=True, exist_ok=True)
     places = {"meters": folder / "meters", "weather": folder / "weather"}
     pipeline = _PIPELINE.format(**places, time_zone=plan.time_zone, calendar=plan.calendar)
-    model = _MODEL.format(training=plan.training, network=plan.network, every=plan.every, judged=plan.judged)
+    model = _MODEL.format(
+        training=plan.training, network=plan.network, every=plan.every, judged=plan.judged, first=plan.first
+    )
     (config / "pipeline_config.yaml").write_text(pipeline, encoding="utf-8")
     (config / "model_config.yaml").write_text(model, encoding="utf-8")
     (config / "app_config.yaml").write_text(f"data_dir: {folder / 'data'}\n", encoding="utf-8")
@@ -283,9 +288,9 @@ def _stream(config: Path) -> bool:
     return True
 
 
-def _retrain(config: Path, log: Log, *, is_forced: bool = False) -> None:
+def _retrain(config: Path, log: Log) -> None:
     try:
-        done = _call(lambda: retrain.retrain(config, is_forced=is_forced, actor="timer", output=Format.JSON))
+        done = _call(lambda: retrain.retrain(config, actor="timer", output=Format.JSON))
     except GateRefusedError as refusal:
         log.refused.append(str(refusal))
         log.trainings["refused"] += 1

@@ -24,7 +24,7 @@ from gridcast.registry.catalogue import (
 
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 
-from mlflow.entities import Metric, Param, RunTag
+from mlflow.entities import Metric, Param, Run, RunTag
 from mlflow.entities.model_registry import ModelVersion as MlflowVersion
 from mlflow.exceptions import MlflowException
 from mlflow.models import Model
@@ -33,6 +33,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 _NAME = "gridcast"
 _ARTEFACT = "model"
+_RUNS_AT_ONCE = 1000
 _FLAVOUR = {"saved_model": "saved_model", "litert": "model.tflite", "signature": "signature.json"}
 
 
@@ -151,8 +152,9 @@ class Registry:
 
     def versions(self) -> list[RegisteredModel]:
         """Every version, oldest first."""
-        found = self._client.search_model_versions(f"name = '{_NAME}'")
-        return sorted((self._describe(each) for each in found), key=lambda each: int(each.version))
+        found, runs, aliases = self._client.search_model_versions(f"name = '{_NAME}'"), self._runs(), self._aliases()
+        described = (self._described(each, runs[each.run_id], aliases) for each in found)
+        return sorted(described, key=lambda each: int(each.version))
 
     def trained_from(self, tags: Mapping[str, str]) -> RegisteredModel | None:
         """The newest version whose lineage has all of `tags`."""
@@ -213,9 +215,22 @@ class Registry:
         """Where MLflow looks for the artefact of a run, told from where the registry lies now."""
         return self._home / "artefacts" / run_id / "artifacts" / _ARTEFACT
 
+    def _runs(self) -> dict[str, Run]:
+        """Every training by the id of its run."""
+        runs, token = {}, None
+        while token != "":
+            page = self._client.search_runs([self._experiment_id], max_results=_RUNS_AT_ONCE, page_token=token)
+            runs.update({each.info.run_id: each for each in page})
+            token = page.token or ""
+        return runs
+
+    def _aliases(self) -> Mapping[str, str]:
+        return self._client.get_registered_model(_NAME).aliases
+
     def _describe(self, version: MlflowVersion) -> RegisteredModel:
-        run = self._client.get_run(version.run_id)
-        aliases = self._client.get_registered_model(_NAME).aliases
+        return self._described(version, self._client.get_run(version.run_id), self._aliases())
+
+    def _described(self, version: MlflowVersion, run: Run, aliases: Mapping[str, str]) -> RegisteredModel:
         return RegisteredModel(
             version=str(version.version),
             directory=self._folder(str(version.run_id)),

@@ -157,6 +157,19 @@ def test_a_model_below_the_limits_is_refused_with_the_figures(
     assert plant.registry.champion() is None
 
 
+def test_on_days_on_which_every_band_fails_one_that_fails_less_than_the_champions_passes(plant: Plant) -> None:
+    coverages = {"1": 0.8, "2": 0.65, "3": 0.55}
+
+    def judged(model: RegisteredModel) -> Backtest:
+        return measured(model, pinball=2.0 - float(model.version) / 10, coverage=coverages[model.version])
+
+    plant.promote(plant.model(), losses=judged)
+    coverages["1"] = 0.6
+    assert plant.promote(plant.model(), losses=judged).version == "2"
+    with pytest.raises(GateRefusedError, match=r"holds 55\.0% of the measurements"):
+        plant.promote(plant.model(), losses=judged)
+
+
 def test_a_dry_run_judges_and_changes_nothing(plant: Plant) -> None:
     done = plant.promote(plant.model(), losses=lambda model: measured(model, pinball=2.0), dry_run=True)
 
