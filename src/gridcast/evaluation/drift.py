@@ -58,21 +58,18 @@ def outside_share(sample: Floats, *, reference: Floats) -> float:
     return float(((known < np.nanmin(reference)) | (known > np.nanmax(reference))).mean())
 
 
-def cusum(z: Floats) -> Floats:
-    """Page's cumulative sum at the last of the days (…, day) of standardised errors, of the worse direction (…).
+def cusum(z: Floats, *, window: int = WINDOW) -> Floats:
+    """Page's cumulative sums of standardised errors (…, day) over each window, of the worse direction.
 
-    Days without an error (NaN) change nothing. E. S. Page (1954), Biometrika 41.
+    Shape (…, day − window + 1): the sums at the last day of each window. Days without an error (NaN) change nothing.
+    E. S. Page (1954), Biometrika 41.
 
-    >>> float(cusum(np.array([0.0, 2.0, 2.0])))
-    1.5
+    >>> cusum(np.array([9.0, 0.0, 2.0, 2.0]), window=3).tolist()
+    [3.25, 1.5]
     """
-    up, down = np.zeros(z.shape[:-1]), np.zeros(z.shape[:-1])
-    for day in range(z.shape[-1]):
-        step = np.clip(np.nan_to_num(z[..., day], nan=0.0), -CLIP, CLIP)
-        is_known = np.isfinite(z[..., day])
-        up = np.where(is_known, np.maximum(0.0, up + step - SLACK), up)
-        down = np.where(is_known, np.maximum(0.0, down - step - SLACK), down)
-    return np.maximum(up, down)
+    step, is_known = np.clip(z, -CLIP, CLIP), np.isfinite(z)
+    up, down = (np.where(is_known, sign * step - SLACK, 0.0) for sign in (1.0, -1.0))
+    return np.maximum(positive_sum(up, window=window), positive_sum(down, window=window))
 
 
 def coverage_evidence(outside: Floats, n: Floats, *, expected: float) -> Floats:
@@ -88,11 +85,16 @@ def coverage_evidence(outside: Floats, n: Floats, *, expected: float) -> Floats:
     )
 
 
-def positive_sum(evidence: Floats) -> Floats:
-    """Cumulative sum of evidence (…, day) at the last day, that begins anew whenever it falls below zero (…)."""
-    total = np.zeros(evidence.shape[:-1])
-    for day in range(evidence.shape[-1]):
-        total = np.maximum(0.0, total + np.nan_to_num(evidence[..., day], nan=0.0))
+def positive_sum(evidence: Floats, *, window: int = WINDOW) -> Floats:
+    """Cumulative sums of evidence (…, day) over each window, that begin anew whenever they fall below zero.
+
+    Shape (…, day − window + 1): the sums at the last day of each window. Days without evidence (NaN) change nothing.
+    """
+    known = np.nan_to_num(evidence, nan=0.0)
+    count = known.shape[-1] - window + 1
+    total = np.zeros((*known.shape[:-1], count))
+    for day in range(window):
+        np.maximum(0.0, total + known[..., day : day + count], out=total)
     return total
 
 
@@ -103,11 +105,6 @@ def made_up_quarters(days: int, *, seed: int = 0) -> npt.NDArray[np.int64]:
     starts = rng.integers(0, days, size=(_PATHS, -(-length // _BLOCK)))
     index = (starts[..., np.newaxis] + np.arange(_BLOCK)) % days
     return index.reshape(_PATHS, -1)[:, :length]
-
-
-def windows(daily: Floats, *, length: int = WINDOW) -> Floats:
-    """The days up to each day (…, day) → (…, day − length + 1, length)."""
-    return np.lib.stride_tricks.sliding_window_view(daily, length, axis=-1)
 
 
 def quiet_limit(scores: Floats) -> float:

@@ -18,7 +18,6 @@ from gridcast.evaluation.drift import (
     made_up_quarters,
     positive_sum,
     quiet_limit,
-    windows,
 )
 from gridcast.evaluation.usual_errors import UsualErrors, matched, summed
 
@@ -127,12 +126,12 @@ def _residual_scores(
     evidence = coverage_evidence(outside, n, expected=detectors.outside_share)
     if chosen is not None:
         z, evidence = z[:, chosen], evidence[:, chosen]
-    sums = cusum(windows(z))
+    sums = cusum(z)
     return {
         Detector.LEVEL: sums[0],
         Detector.STEP: sums[1],
         Detector.SHAPE: sums[2:].max(axis=0),
-        Detector.COVERAGE: positive_sum(windows(evidence)).max(axis=0),
+        Detector.COVERAGE: positive_sum(evidence).max(axis=0),
     }
 
 

@@ -11,10 +11,11 @@ from gridcast.app.parameters import Cursor, Limit, Moment, Page
 from gridcast.app.service import Here
 from gridcast.registry.catalogue import RegisteredModel
 from gridcast.store import events as happened
+from gridcast.workflows.model_history import Step
 
 router = APIRouter(prefix="/v1", tags=["models"])
 
-_PROMOTIONS: Final = ("promoted", "promotion_refused", "rolled_back", "model_took_over", "model_refused")
+_STEPS: Final = (*(each.value for each in Step), "model_took_over", "model_refused", "shadow_refused")
 
 
 @router.get("/models", response_model=Page[ModelDocument])
@@ -27,7 +28,7 @@ def models(here: Here) -> Response:
 @router.get("/models/{version}", response_model=ModelDocument)
 def model(
     here: Here,
-    version: Annotated[str, Path(max_length=100, description="A version number, or champion, challenger, previous.")],
+    version: Annotated[str, Path(max_length=100, description="A version number, or champion, challenger, shadow, previous.")],
 ) -> Response:
     """One registered model."""
     return Response(json_bytes(_described(here.model(version))), media_type="application/json")
@@ -35,8 +36,8 @@ def model(
 
 @router.get("/promotions", response_model=Page[Event])
 def promotions(here: Here, limit: Limit = 100, cursor: Cursor = None) -> Response:
-    """Who was put in charge, refused or rolled back, when and why; newest first."""
-    return _page(here, kinds=_PROMOTIONS, limit=limit, cursor=cursor)
+    """What became of models: trained, refused, approved, on trial, put in charge, rolled back; newest first."""
+    return _page(here, kinds=_STEPS, limit=limit, cursor=cursor)
 
 
 @router.get("/events", response_model=Page[Event])
