@@ -7,11 +7,17 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 UV := $(shell command -v uv || echo $(BIN)/uv)
 
+VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
+IMAGES ?= api worker trainer
+ENGINE ?= docker
+IMAGE_FLAGS ?=
+RELEASED := --frozen --no-dev --extra api --extra deploy --extra entsoe --extra grafana --extra iso --extra postgres --extra telemetry
+
 BENCHMARKS := $(basename $(notdir $(filter-out %/__init__.py,$(wildcard benchmarks/*.py)))) \
   $(notdir $(patsubst %/__main__.py,%,$(wildcard benchmarks/*/__main__.py)))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check lint types imports doctest bench notebooks requirements stack clean
+.PHONY: help demo test check lint types imports doctest bench notebooks requirements image sbom licences stack clean
 
 help:  ## List the targets.
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -53,6 +59,21 @@ notebooks: $(READY)  ## Open the notebooks of models/tensorflow in JupyterLab.
 requirements: $(READY)  ## Export uv.lock to models/tensorflow/requirements.txt.
 	$(UV) export --frozen --no-dev --no-emit-project --no-hashes --no-annotate --no-header --quiet \
 	  --output-file models/tensorflow/requirements.txt
+	$(UV) pip compile .ci/build-requirements.in --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
+	  --quiet --output-file .ci/build-requirements.txt
+
+image:  ## Build the images api, worker and trainer with ENGINE (docker, podman, buildah) and IMAGE_FLAGS; IMAGES names some.
+	@for each in $(IMAGES); do \
+	  $(ENGINE) build --target "$$each" --tag "gridcast-$$each:$(VERSION)" $(IMAGE_FLAGS) . || exit 1; done
+	@$(ENGINE) images | grep gridcast-
+
+sbom: $(READY)  ## Write what an installation consists of to build/gridcast.cdx.json (CycloneDX).
+	@mkdir -p build
+	$(UV) export $(RELEASED) --format cyclonedx1.5 --quiet --preview-features sbom-export --output-file build/gridcast.cdx.json
+
+licences: $(READY)  ## Write the licences of all packages to build/licences.md; refuse those that .ci/licences.toml does not allow.
+	$(UV) export $(RELEASED) --no-emit-project --no-hashes --no-annotate --no-header --quiet \
+	  | $(BIN)/python .ci/licences.py build/licences.md
 
 .env:
 	@umask 077 && for name in STORE_PASSWORD READER_PASSWORD GRAFANA_PASSWORD; do echo "$$name=$$(openssl rand -hex 24)"; done > $@
