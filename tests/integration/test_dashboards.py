@@ -6,7 +6,7 @@ import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -23,6 +23,7 @@ from gridcast.dashboards.grafana.chances import above
 from gridcast.domain.quantiles import QUANTILE_COLUMNS
 from gridcast.domain.tables import CLEAN_READINGS, OVERRIDES, Quality
 from gridcast.store.store import Store
+from gridcast.workflows.external_forecasts import take_over
 from gridcast.workflows.operators import overrule, with_operators
 from gridcast.workflows.score_forecasts import score_forecasts
 
@@ -91,6 +92,8 @@ def write_the_rest(store: Store, plant: Plant) -> None:
         overrule(store, override(f"of {hours}", start=start, end=start + 6 * HOUR))
         store.save_forecasts(with_operators(store, issued(plant, start)))
     store.save_forecasts(with_operators(store, issued(plant, end)))
+    for hours in (14, 13, 0):
+        store.save_forecasts(shadow(plant, end - hours * HOUR))
     readings = store.readings(start=end - 30 * HOUR, end=end)
     lost = readings.head(3).with_columns(
         load_mw=pl.lit(None, pl.Float64), quality=pl.lit(Quality.MISSING.value), rule=pl.lit("gap")
@@ -98,8 +101,19 @@ def write_the_rest(store: Store, plant: Plant) -> None:
     mended = readings.tail(3).with_columns(quality=pl.lit(Quality.ESTIMATED.value), rule=pl.lit("spike+like_days"))
     store.save_clean(pl.concat([lost, mended]).select(CLEAN_READINGS.names()), known_from=end + HOUR)
     score_forecasts(store, plant.processed, last=3 * DAY)
+    said = issued(plant, end - 20 * HOUR).select(
+        "series_id", "valid_time", load_mw=pl.col("p50") + 1, available_at="issue_time"
+    )
+    take_over(store, plant.processed, said, source="TSO")
     for kind in ("promoted", "promotion_refused", "model_took_over"):
         store.add_event(at=end - HOUR, kind=kind, message="model 1 by test")
+
+
+def shadow(plant: Plant, at: datetime) -> pl.DataFrame:
+    """A forecast of a model on trial."""
+    shifted = [pl.col(column) + 1.5 for column in QUANTILE_COLUMNS]
+    rows: pl.DataFrame = issued(plant, at)
+    return rows.with_columns(*shifted, layer=pl.lit("shadow"), model_version=pl.lit("2"))
 
 
 def override(name: str, **times: Any) -> pl.DataFrame:

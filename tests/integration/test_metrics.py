@@ -4,12 +4,14 @@ import time
 from collections.abc import Iterator
 from datetime import timedelta
 
+import polars as pl
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from support.plant import Plant
 from support.served import HOUR, Served, served
 
 from gridcast.app.service import Service
+from gridcast.domain.quantiles import QUANTILE_COLUMNS
 from gridcast.domain.roles import Role
 from gridcast.monitoring.exposition import exposition
 from gridcast.monitoring.metric_names import METRICS
@@ -109,6 +111,30 @@ def test_a_scrape_takes_less_than_fifty_milliseconds(here: Served) -> None:
         exposition(watch.samples())
         taken.append(time.process_time() - began)
     assert min(taken) < 0.05, taken
+
+
+def test_a_model_on_trial_is_held_against_the_one_in_charge_at_the_same_points(here: Served) -> None:
+    assert "gridcast_shadow_skill_ratio" not in values_of(at_the_end_of_its_history(here).metrics.text().decode())
+    times = [here.newest - hours * HOUR for hours in (15, 14, 0)]
+    for at in times:
+        rows = here.store.forecasts(start=at, end=at + HOUR).filter(layer="model")
+        worse = [pl.col(name) + 2.0 for name in QUANTILE_COLUMNS]
+        here.store.save_forecasts(rows.with_columns(*worse, layer=pl.lit("shadow"), model_version=pl.lit("2")))
+    score_forecasts(here.store, here.plant.processed, last=timedelta(days=2))
+    found = values_of(at_the_end_of_its_history(here).metrics.text().decode())
+    scores = here.store.scores().filter(pl.col("issue_time").is_in(times), series_id="system")
+    lost = {
+        layer: (part["pinball_mw"] * part["n"]).sum() / part["n"].sum()
+        for (layer,), part in scores.filter(pl.col("issue_time") < here.newest).group_by("layer")
+    }
+    system = labelled(series_id="system")
+    assert lost["shadow"] != lost["model"]
+    assert found["gridcast_shadow_skill_ratio"][system] == pytest.approx(1 - lost["shadow"] / lost["model"])
+    assert found["gridcast_shadow_scored_points"][system] == 24
+    assert found["gridcast_shadow_scored_seconds"][system] == 3600
+    assert "shadow" in {dict(labels)["layer"] for labels in found["gridcast_forecast_mae_megawatts"]}
+    here.issue(here.newest + HOUR)
+    assert "gridcast_shadow_skill_ratio" not in values_of(at_the_end_of_its_history(here).metrics.text().decode())
 
 
 def test_every_sample_is_of_a_metric_that_is_named_once(here: Served) -> None:

@@ -156,9 +156,14 @@ def test_freshness_model_quality_accuracy_and_peaks_are_those_of_the_api(window:
     rows = cells(panel(page, "Accuracy so far").get_by_role("table"))
     assert [row[0] for row in rows] == ["0–6 h", "6–12 h", "12–24 h", "24–48 h"]
     by_bucket = {row["lead_bucket"]: row for row in accuracy.iter_rows(named=True)}
-    for bucket, mae, bias, inner, outer, count in rows:
+    for bucket, mae, naive, better, bias, inner, outer, count in rows:
         expected = by_bucket[bucket]
         assert (mae, count) == (f"{expected['mae_mw']:.2f}", str(expected["n"]))
+        skill = expected["skill_mae_vs_naive"]
+        assert naive == ("–" if expected["naive_mae_mw"] is None else f"{expected['naive_mae_mw']:.2f}")
+        assert (better == "–") == (skill is None)
+        if skill is not None:
+            assert float(better.split()[0].replace("−", "-")) == pytest.approx(skill * 100, abs=0.6)
         assert float(bias.replace("−", "-")) == pytest.approx(expected["bias_mw"], abs=0.006)
         assert float(inner.split()[0]) == pytest.approx(expected["coverage_80"] * 100, abs=0.6)
         assert float(outer.split()[0]) == pytest.approx(expected["coverage_90"] * 100, abs=0.6)

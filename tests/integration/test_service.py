@@ -140,6 +140,8 @@ def test_accuracy_and_quality_are_summed_over_a_time(here: Served) -> None:
             "pinball_mw": [0.5, 0.5],
             "coverage_80": [1.0, 0.0],
             "coverage_90": [1.0, 1.0],
+            "naive_mae_mw": [4.0, None],
+            "naive_pinball_mw": [1.0, 3.0],
         }
     )
     here.store.save_scores(scores)
@@ -158,6 +160,10 @@ def test_accuracy_and_quality_are_summed_over_a_time(here: Served) -> None:
             "pinball_mw": 0.5,
             "coverage_80": 0.75,
             "coverage_90": 1.0,
+            "naive_mae_mw": 4.0,
+            "naive_pinball_mw": 1.5,
+            "skill_mae_vs_naive": 0.75,
+            "skill_pinball_vs_naive": pytest.approx(2 / 3),
         }
     ]
     assert quality == [{"series_id": "system", "quality": "good", "n": 240, "share": 1.0}]

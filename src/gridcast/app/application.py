@@ -9,9 +9,11 @@ from fastapi import FastAPI
 from starlette.middleware.gzip import GZipMiddleware
 
 from gridcast import __version__
+from gridcast.app.guard.access import AccessRules
 from gridcast.app.guard.authentication import Authentication
 from gridcast.app.guard.protection import protect
 from gridcast.app.guard.trail import Trail
+from gridcast.app.observed import observe
 from gridcast.app.problems import Problem, answer_problems
 from gridcast.app.routes import (
     accuracy,
@@ -106,5 +108,7 @@ def create_app(service: Service) -> FastAPI:
     answer_problems(app)
     app.add_middleware(GZipMiddleware, minimum_size=_PACKED_FROM)
     app.add_middleware(forecasts.AtHand, newest=service.newest)
-    protect(app, settings=settings, authentication=authentication, trail=trail)
+    rules = AccessRules()
+    protect(app, settings=settings, authentication=authentication, trail=trail, rules=rules)
+    observe(app, rules=rules, traffic=service.traffic)
     return app

@@ -151,7 +151,7 @@ class PeaksOfSeries(Document):
 
 
 class Accuracy(Document):
-    """Means over n scored intervals."""
+    """Means over n scored intervals, of the forecasts and of the weekly naive at the same points."""
 
     series_id: str
     layer: Layer
@@ -162,6 +162,10 @@ class Accuracy(Document):
     pinball_mw: float | None
     coverage_80: float | None
     coverage_90: float | None
+    naive_mae_mw: float | None
+    naive_pinball_mw: float | None
+    skill_mae_vs_naive: float | None
+    skill_pinball_vs_naive: float | None
 
 
 class QualityShare(Document):

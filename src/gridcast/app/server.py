@@ -27,7 +27,7 @@ def serve_on(listening: socket.socket, service: Service) -> None:
     sys.setswitchinterval(_SWITCH_S)
     config = uvicorn.Config(
         create_app(service),
-        log_level="warning",
+        log_config=None,
         access_log=False,
         server_header=False,
         proxy_headers=bool(settings.trusted_proxies),

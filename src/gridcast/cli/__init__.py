@@ -3,8 +3,14 @@
 import logging
 import os
 import sys
+from collections.abc import Callable
+from typing import Final
 
+from gridcast.cli.run import running
 from gridcast.domain.errors import GridcastError
+from gridcast.monitoring.logs import Form, Level, begin_logs, is_json, tell
+
+_LOG: Final = logging.getLogger(__name__)
 
 
 def main() -> None:
@@ -12,36 +18,65 @@ def main() -> None:
     from gridcast.cli.app import app
 
     quiet_libraries()
-    try:
-        app()
-    except GridcastError as error:
-        sys.stderr.write(f"error: {error}\n")
-        sys.exit(error.exit_code)
-    except OSError as error:
-        if os.environ.get("GRIDCAST_DEBUG"):
-            raise
-        sys.stderr.write(
-            f"error: {error}; expected files and folders gridcast may read and write, on a disk with free space. "
-            "Mend that and run the command again.\n"
-        )
-        sys.exit(1)
-    except KeyboardInterrupt:
-        sys.stderr.write("stopped.\n")
-        sys.exit(130)
-    except Exception as error:
-        if os.environ.get("GRIDCAST_DEBUG"):
-            raise
-        first_line = str(error).partition("\n")[0]
-        sys.stderr.write(
-            f"error: internal fault, {type(error).__name__}: {first_line}. This is a bug in gridcast; set "
-            "GRIDCAST_DEBUG=1 to see where, and report it.\n"
-        )
-        sys.exit(1)
+    code = 1
+    with running(sys.argv[1:], groups=[str(each.name) for each in app.registered_groups]) as run:
+        try:
+            code = _exit_code(app)
+        finally:
+            run.end(code)
+    sys.exit(code)
 
 
 def quiet_libraries() -> None:
     """Let libraries speak of trouble only: this must be set before they are loaded."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
+    os.environ.setdefault("MLFLOW_CONFIGURE_LOGGING", "false")
+    wants_json = os.environ.get("GRIDCAST_APP__LOGGING__FORMAT") == Form.JSON.value
+    begin_logs(Form.JSON if wants_json else Form.TEXT, level=Level.WARNING)
     logging.getLogger("apache_beam").setLevel(logging.CRITICAL)
-    logging.getLogger().addFilter(lambda record: not record.getMessage().startswith("apitools not found"))
+    logging.getLogger().addFilter(_is_no_remark_of_beam)
+
+
+def _is_no_remark_of_beam(record: logging.LogRecord) -> bool:
+    return not record.getMessage().startswith("apitools not found")
+
+
+def _exit_code(app: Callable[[], object]) -> int:
+    try:
+        app()
+    except SystemExit as ended:
+        if isinstance(ended.code, str):
+            raise
+        return ended.code or 0
+    except GridcastError as error:
+        _tell_failure(str(error))
+        return error.exit_code
+    except OSError as error:
+        if os.environ.get("GRIDCAST_DEBUG"):
+            raise
+        _tell_failure(
+            f"{error}; expected files and folders gridcast may read and write, on a disk with free space. "
+            "Mend that and run the command again."
+        )
+        return 1
+    except KeyboardInterrupt:
+        _tell_failure("stopped.", label="")
+        return 130
+    except Exception as error:
+        if os.environ.get("GRIDCAST_DEBUG"):
+            raise
+        first_line = str(error).partition("\n")[0]
+        _tell_failure(
+            f"internal fault, {type(error).__name__}: {first_line}. This is a bug in gridcast; set "
+            "GRIDCAST_DEBUG=1 to see where, and report it."
+        )
+        return 1
+    return 0
+
+
+def _tell_failure(text: str, *, label: str = "error: ") -> None:
+    """On standard error, as a line of the log where that is JSON."""
+    if is_json():
+        tell(_LOG, text, level=logging.ERROR)
+    else:
+        sys.stderr.write(f"{label}{text}\n")

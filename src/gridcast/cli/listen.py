@@ -1,10 +1,11 @@
 """`gridcast listen`: live sources are kept as they arrive."""
 
+import logging
 import threading
 import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
@@ -12,6 +13,7 @@ from gridcast.cli.options import ConfigOption, Format, FormatOption, duration
 from gridcast.cli.output import counted, progress, show
 from gridcast.cli.stop import stop_asked
 from gridcast.domain.errors import UsageError
+from gridcast.monitoring.logs import tell as log
 
 if TYPE_CHECKING:
     from gridcast.cli.installation import Installation
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from gridcast.store.store import Store
     from gridcast.workflows.listen import Heard, Live
 
+_LOG: Final = logging.getLogger(__name__)
 _TELL_SECONDS = 5.0
 
 
@@ -100,6 +103,8 @@ def _now_and_then(tell: Callable[[float, str], None]) -> Callable[[Mapping[str, 
         nonlocal told
         if time.monotonic() - told >= _TELL_SECONDS:
             told = time.monotonic()
+            for name, each in heard.items():
+                log(_LOG, "heard", fields=_facts(name, each))
             tell(sum(each.rows for each in heard.values()), _line(heard))
 
     return on_heard

@@ -1,5 +1,6 @@
 """`gridcast stream`, `forecast` and `score`: readings arrive, forecasts go out, and are held to account."""
 
+import logging
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
@@ -108,10 +109,13 @@ def _stream_here(here: "Installation", wanted: _Wanted, *, output: Format) -> bo
 
     def tell_left(rows: int, before: datetime) -> None:
         left.append(rows)
-        remark(f"{rows:,} readings from before {_time(before)} came too late for the stream; prepare takes them in.")
+        remark(
+            f"{rows:,} readings from before {_time(before)} came too late for the stream; prepare takes them in.",
+            level=logging.WARNING,
+        )
 
     def tell_trouble(error: Exception, pause: timedelta) -> None:
-        remark(f"{error} Trying again after {pause.total_seconds():.0f} s.")
+        remark(f"{error} Trying again after {pause.total_seconds():.0f} s.", level=logging.WARNING)
 
     def known() -> "tuple[Known, datetime]":
         return live.known()

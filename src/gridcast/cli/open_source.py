@@ -18,6 +18,8 @@ from gridcast.settings.sources import (
 )
 
 if TYPE_CHECKING:
+    from gridcast.ingestion.connectors.entsoe_load import EntsoeLoad
+    from gridcast.ingestion.connectors.gridstatus_load import GridstatusLoad
     from gridcast.ingestion.connectors.payload import PayloadFormat
     from gridcast.ingestion.source import Source
 
@@ -51,6 +53,24 @@ def open_source(name: str, settings: SourceSettings, *, stop: threading.Event | 
     return OfKind(source=source, name=name, kind=settings.kind)
 
 
+def open_forecasts(name: str, settings: SourceSettings) -> "EntsoeLoad | GridstatusLoad":
+    """The source, if whoever it is of publishes forecasts as well.
+
+    Raises:
+        UsageError: it does not, or a key is missing.
+    """
+    match settings:
+        case GridstatusSettings():
+            return _gridstatus(settings)
+        case EntsoeSettings():
+            return _entsoe(settings)
+        case _:
+            raise UsageError(
+                f"source {name}: kind {settings.kind} has no forecasts; expected a source of kind entsoe or "
+                "gridstatus, or --file with a forecast."
+            )
+
+
 def _green_button(settings: GreenButtonSettings) -> "Source":
     from gridcast.ingestion.connectors.green_button import GreenButton
 
@@ -81,7 +101,7 @@ def _open_meteo(settings: OpenMeteoSettings) -> "Source":
     )
 
 
-def _gridstatus(settings: GridstatusSettings) -> "Source":
+def _gridstatus(settings: GridstatusSettings) -> "GridstatusLoad":
     from gridcast.ingestion.connectors.gridstatus_load import GridstatusLoad
     from gridcast.ingestion.connectors.http_client import HttpClient
 
@@ -98,7 +118,7 @@ def _gridstatus(settings: GridstatusSettings) -> "Source":
     )
 
 
-def _entsoe(settings: EntsoeSettings) -> "Source":
+def _entsoe(settings: EntsoeSettings) -> "EntsoeLoad":
     from gridcast.ingestion.connectors.entsoe_load import EntsoeLoad
     from gridcast.ingestion.connectors.http_client import HttpClient
 

@@ -2,15 +2,18 @@
 
 import contextlib
 import json
+import logging
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from gridcast.cli.options import Format
+from gridcast.monitoring.logs import is_json, tell
 
 Rows = Sequence[Mapping[str, Any]]
+_LOG: Final = logging.getLogger(__name__)
 
 
 def show(
@@ -50,8 +53,12 @@ def print_table(rows: Rows, *, title: str = "") -> None:
     Console(highlight=False, markup=False, width=None if sys.stdout.isatty() else 200).print(table)
 
 
-def remark(text: str) -> None:
-    """Tell what is going on, on standard error."""
+def remark(text: str, *, level: int = logging.INFO) -> None:
+    """Tell what is going on, on standard error, as a line of the log where that is JSON."""
+    if is_json():
+        if text.strip():
+            tell(_LOG, text.strip(), level=level)
+        return
     sys.stderr.write(f"{text}\n")
     sys.stderr.flush()
 
@@ -65,13 +72,13 @@ def progress(label: str, *, total: float | None) -> Iterator[Callable[[float, st
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-    if not sys.stderr.isatty():
+    if is_json() or not sys.stderr.isatty():
         said = ""
 
         def tell(_: float, note: str) -> None:
             nonlocal said
             if note != said:
-                remark(f"{label}: {note}")
+                remark(f"{label}: {note}", level=logging.DEBUG)
                 said = note
 
         yield tell

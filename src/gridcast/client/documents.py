@@ -46,6 +46,10 @@ ACCURACY: Final = pl.Schema(
         "pinball_mw": pl.Float64(),
         "coverage_80": pl.Float64(),
         "coverage_90": pl.Float64(),
+        "naive_mae_mw": pl.Float64(),
+        "naive_pinball_mw": pl.Float64(),
+        "skill_mae_vs_naive": pl.Float64(),
+        "skill_pinball_vs_naive": pl.Float64(),
     }
 )
 HAPPENED: Final = pl.Schema({"event_id": pl.Int64(), "at": UTC_TIME, "kind": pl.String(), "message": pl.String()})

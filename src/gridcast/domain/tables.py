@@ -48,6 +48,8 @@ class Layer(enum.StrEnum):
     """An operator who overruled it."""
     SHADOW = "shadow"
     """Another model, on trial beside the one in charge."""
+    EXTERNAL = "external"
+    """Somebody else, such as a transmission system operator; `model_version` says who, and only `p50` is there."""
 
 
 class Operation(enum.StrEnum):

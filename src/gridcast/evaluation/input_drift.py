@@ -20,6 +20,8 @@ _LEAST_LIMIT: Final = 0.25
 _MARGIN: Final = 1.25
 _FEWEST_WINDOWS: Final = 6
 _RANGE_LIMIT: Final = 0.05
+RANGE_LEARNED: Final = timedelta(days=365)
+"""Of temperatures, before their range is one: a shorter history has not seen every season."""
 
 
 def population_score(values: pl.DataFrame, *, end: datetime, learned_until: datetime, time_zone: str) -> Score | None:
@@ -47,9 +49,14 @@ def population_score(values: pl.DataFrame, *, end: datetime, learned_until: date
     return Score(newest.psi, max(_LEAST_LIMIT, limit))
 
 
-def range_score(temperatures: pl.DataFrame, *, end: datetime, learned_until: datetime) -> Score:
-    """Share of the temperatures of the `WINDOW` days before `end` that lie outside all that was learned."""
-    time = pl.col("valid_time")
+def range_score(temperatures: pl.DataFrame, *, end: datetime, learned_until: datetime) -> Score | None:
+    """Share of the temperatures of the `WINDOW` days before `end` that lie outside all that was learned.
+
+    None where less than `RANGE_LEARNED` was learned.
+    """
+    time, begin = pl.col("valid_time"), temperatures["valid_time"].min()
+    if not isinstance(begin, datetime) or learned_until - begin < RANGE_LEARNED:
+        return None
     newest = temperatures.filter(time >= end - timedelta(days=WINDOW), time < end)["value"].to_numpy()
     learned = temperatures.filter(time < learned_until)["value"].to_numpy()
     return Score(outside_share(newest.astype(np.float64), reference=learned.astype(np.float64)), _RANGE_LIMIT)

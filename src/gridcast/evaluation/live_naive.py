@@ -9,6 +9,7 @@ import polars as pl
 from gridcast.domain.quantiles import QUANTILE_COLUMNS, QUANTILE_LEVELS
 from gridcast.domain.tables import UTC_TIME
 from gridcast.evaluation.daily_peaks import wall_time
+from gridcast.evaluation.point_scores import point_scores, says_one_number
 from gridcast.evaluation.scorecard import scorecard
 from gridcast.evaluation.scored import KEYS
 
@@ -74,7 +75,12 @@ def scores_beside_naive(points: pl.DataFrame, naive: pl.DataFrame, *, by: Sequen
     """The scorecard of forecasts with `naive_mae_mw` and `naive_pinball_mw`, the weekly naive's at the same points.
 
     points: the scored frame of one forecaster. naive: `KEYS` and quantiles; where they are missing nothing is said.
+    Forecasts of one number only have no scores that need quantiles.
     """
+    bare = points.filter(says_one_number())
+    if not bare.is_empty():
+        rest = scores_beside_naive(points.filter(~says_one_number()), naive, by=by)
+        return pl.concat([rest, point_scores(bare, naive, by=by)], how="diagonal")
     same = points.drop(QUANTILE_COLUMNS).join(naive.select(*KEYS, *QUANTILE_COLUMNS).unique(KEYS), on=KEYS, how="left")
     beside = scorecard(same.select(points.columns), by=by)
     beside = beside.select(*by, naive_mae_mw="mae_mw", naive_pinball_mw="pinball_mw")

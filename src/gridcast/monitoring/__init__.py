@@ -1,1 +1,1 @@
-"""Metric names, their text exposition, and the alert rules over them."""
+"""Metric names, their text exposition, the alert rules over them; logs and traces."""

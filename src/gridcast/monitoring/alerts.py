@@ -163,6 +163,15 @@ ALERTS: Final = (
         summary="A model was not promoted.",
     ),
     Alert(
+        name="GridcastShadowBetter",
+        expression=f"avg by (job, instance) ({names.SHADOW_SKILL.name}) > 0.02 "
+        f"and on (job, instance) min by (job, instance) ({names.SHADOW_TIME.name}) >= 259200",
+        lasting=HOUR,
+        severity=Severity.INFO,
+        summary="For three days the model on trial has been better than the one in charge, by "
+        "{{ $value | humanizePercentage }}.",
+    ),
+    Alert(
         name="GridcastForecastImpossible",
         expression=f"{names.IMPOSSIBLE.name} > 0",
         lasting=MINUTE,
@@ -174,6 +183,29 @@ ALERTS: Final = (
         expression=f"{names.JUMP.name} > 1",
         severity=Severity.WARNING,
         summary="The forecast of {{ $labels.series_id }} moved by {{ $value | humanize }} widths of its 80 % band.",
+    ),
+    Alert(
+        name="GridcastServiceErrors",
+        expression=f'sum by (job, instance) (rate({names.REQUESTS.name}{{status_class="5xx"}}[5m])) '
+        f"/ sum by (job, instance) (rate({names.REQUESTS.name}[5m])) > 0.05",
+        lasting=5 * MINUTE,
+        severity=Severity.CRITICAL,
+        summary="{{ $labels.instance }} fails at {{ $value | humanizePercentage }} of its requests.",
+    ),
+    Alert(
+        name="GridcastServiceSlow",
+        expression="histogram_quantile(0.95, sum by (job, instance, le) "
+        f"(rate({names.REQUEST_TIME.name}_bucket[5m]))) > 1",
+        lasting=15 * MINUTE,
+        severity=Severity.WARNING,
+        summary="One request in twenty to {{ $labels.instance }} waits longer than {{ $value | humanizeDuration }}.",
+    ),
+    Alert(
+        name="GridcastCredentialsGuessed",
+        expression=f'sum by (job, instance) (increase({names.REFUSALS.name}{{reason="unauthenticated"}}[15m])) > 100',
+        severity=Severity.WARNING,
+        summary="{{ $value | humanize }} requests to {{ $labels.instance }} in a quarter of an hour had no valid "
+        "credential.",
     ),
     Alert(
         name="GridcastDown",

@@ -90,12 +90,38 @@ PEAK_HOUR = Metric(
     "gridcast_forecast_peak_hour_error_hours", "Mean error of the hour of the daily peak, likewise.", ("series_id",)
 )
 
+SHADOW_POINTS = Metric(
+    "gridcast_shadow_scored_points",
+    "Intervals of the recent window at which the model on trial and the one in charge were both scored.",
+    ("series_id",),
+)
+SHADOW_TIME = Metric("gridcast_shadow_scored_seconds", "From the first to the last forecast of these.", ("series_id",))
+SHADOW_SKILL = Metric(
+    "gridcast_shadow_skill_ratio",
+    "1 − pinball of the model on trial / that of the one in charge, at the same points.",
+    ("series_id",),
+)
+
 DRIFT = Metric(
     "gridcast_drift_score_ratio", "Newest score of a drift detector over its limit; above 1 is drift.",
     ("series_id", "detector"),
 )  # fmt: skip
 DRIFT_AGE = Metric("gridcast_drift_check_age_seconds", "Since drift was last looked for.")
 EVENTS = Metric("gridcast_events_total", "Events, by kind.", ("kind",), Kind.COUNTER)
+
+REQUESTS = Metric(
+    "gridcast_http_requests_total",
+    "Requests that this service has answered, since the process began.",
+    ("method", "route", "status_class"),
+    Kind.COUNTER,
+)
+REFUSALS = Metric(
+    "gridcast_http_refusals_total", "Of them those that were refused, by what the status says.", ("reason",),
+    Kind.COUNTER,
+)  # fmt: skip
+REQUEST_TIME = Metric(
+    "gridcast_http_request_seconds", "From a request until its answer began.", ("route",), Kind.HISTOGRAM
+)
 
 METRICS: Final[tuple[Metric, ...]] = tuple(each for each in globals().values() if isinstance(each, Metric))
 """All of them, in the order above."""

@@ -6,6 +6,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, Field, field_validator, model_validator
 
+from gridcast.settings.logs import LoggingSettings, TracingSettings
 from gridcast.settings.secret import read_secret
 from gridcast.settings.service import ServiceSettings
 from gridcast.settings.strict import STRICT
@@ -82,6 +83,8 @@ class AppSettings(BaseModel):
     peaks: PeakSettings = PeakSettings()
     store: StoreSettings = StoreSettings()
     service: ServiceSettings = ServiceSettings()
+    logging: LoggingSettings = LoggingSettings()
+    tracing: TracingSettings = TracingSettings()
 
 
 def store_url(settings: StoreSettings) -> str | None:

@@ -1,5 +1,6 @@
 """What happened, a page at a time."""
 
+import logging
 from collections.abc import Sequence
 from datetime import datetime
 
@@ -10,12 +11,14 @@ from gridcast.store import frames, schema
 from gridcast.store.moments import microseconds
 
 _EVENTS = schema.EVENTS.c
+_LOG = logging.getLogger(__name__)
 
 
 def add(connection: sa.Connection, *, at: datetime, kind: str, message: str) -> None:
-    """Append one event."""
+    """Append one event, and log it."""
     event = pl.DataFrame({"at": [at], "kind": [kind], "message": [message]})
     frames.append(connection, schema.EVENTS, event)
+    _LOG.info("event", extra={"fields": {"kind": kind, "message": message}})
 
 
 def newest(

@@ -76,5 +76,6 @@ def ahead(*, start: datetime, end: datetime, lead: timedelta, lead_end: timedelt
 
 
 def newest_issue_time(connection: sa.Connection) -> datetime | None:
-    """When the newest forecast was issued."""
-    return moment_or_none(connection.scalar(sa.select(sa.func.max(_ROWS.issue_time))))
+    """When the newest forecast of a model in charge was issued."""
+    newest = sa.select(sa.func.max(_RUNS.issue_time)).where(_RUNS.layer == Layer.MODEL.value)
+    return moment_or_none(connection.scalar(newest))

@@ -18,6 +18,8 @@ SCORED: Final = (
     "mae_mw", "bias_mw", "pinball_mw", "coverage_80", "coverage_90", "naive_mae_mw", "naive_pinball_mw",
 )  # fmt: skip
 """Measures of a score."""
+SKILLS: Final = {"skill_mae_vs_naive": "mae_mw", "skill_pinball_vs_naive": "pinball_mw"}
+"""Of which measure each skill is: one less the ratio to the weekly naive's, where both are known."""
 
 
 def issue_times(connection: sa.Connection, series_id: str, *, start: datetime, end: datetime) -> list[datetime]:
@@ -105,7 +107,7 @@ def live_scores(
     `series_ids` None: of every series.
 
     Returns:
-        `series_id`, `layer`, `lead_bucket`, `n` and the measures of the table of scores.
+        `series_id`, `layer`, `lead_bucket`, `n`, the measures of the table of scores, and `SKILLS`.
     """
     scores = schema.SCORES.c
     keys = [scores[name] for name in ("series_id", "layer", "lead_bucket")]
@@ -114,7 +116,67 @@ def live_scores(
         (sa.func.sum(scores[each] * scores.n) / sa.func.sum(sa.case((scores[each].is_not(None), scores.n)))).label(each)
         for each in SCORED
     ]
-    query = sa.select(*keys, sa.func.sum(scores.n).label("n"), *means).where(*is_within)
+    skills = [_skill(measure).label(name) for name, measure in SKILLS.items()]
+    query = sa.select(*keys, sa.func.sum(scores.n).label("n"), *means, *skills).where(*is_within)
     query = query if series_ids is None else query.where(scores.series_id.in_(list(series_ids)))
-    query = query.group_by(*keys).order_by(*keys)
-    return frames.read_few(connection, schema.SCORES, query)
+    rows = [tuple(row) for row in connection.execute(query.group_by(*keys).order_by(*keys))]
+    types = {each.name: pl.String for each in keys} | {"n": pl.Int64} | dict.fromkeys((*SCORED, *SKILLS), pl.Float64)
+    return pl.DataFrame(rows, schema=types, orient="row")
+
+
+def beside_champion(
+    connection: sa.Connection, series_ids: Sequence[str], *, start: datetime, end: datetime
+) -> pl.DataFrame:
+    """The model on trial and the one in charge at the same points, of forecasts issued in start ≤ time < end.
+
+    Nothing where the newest forecast has no model on trial beside it. Scores of other models do not count.
+
+    Returns:
+        `series_id`, `n`, `first` and `last` (issue times), `shadow_mw` and `model_mw` (mean pinball).
+    """
+    trial, champion = schema.LATEST_RUNS.alias(), schema.LATEST_RUNS.alias()
+    shadow, model = schema.SCORES.alias(), schema.SCORES.alias()
+    keys = ("series_id", "issue_time", "lead_bucket", "n")
+    is_same = sa.and_(*(shadow.c[name] == model.c[name] for name in keys))
+    is_on_trial = sa.and_(
+        trial.c.series_id == shadow.c.series_id,
+        trial.c.layer == Layer.SHADOW.value,
+        trial.c.model_version == shadow.c.model_version,
+    )
+    is_in_charge = sa.and_(
+        champion.c.series_id == model.c.series_id,
+        champion.c.layer == Layer.MODEL.value,
+        champion.c.model_version == model.c.model_version,
+        champion.c.issue_time == trial.c.issue_time,
+    )
+    n = sa.func.sum(shadow.c.n)
+    means = [sa.func.sum(each.c.pinball_mw * each.c.n) / n for each in (shadow, model)]
+    query = (
+        sa.select(shadow.c.series_id, n, sa.func.min(shadow.c.issue_time), sa.func.max(shadow.c.issue_time), *means)
+        .select_from(shadow.join(model, is_same).join(trial, is_on_trial).join(champion, is_in_charge))
+        .where(
+            shadow.c.series_id.in_(list(series_ids)),
+            shadow.c.layer == Layer.SHADOW.value,
+            model.c.layer == Layer.MODEL.value,
+            shadow.c.issue_time >= microseconds(start),
+            shadow.c.issue_time < microseconds(end),
+            shadow.c.n > 0,
+        )
+        .group_by(shadow.c.series_id)
+        .order_by(shadow.c.series_id)
+    )
+    names = ("series_id", "n", "first", "last", "shadow_mw", "model_mw")
+    kinds = (pl.String, pl.Int64, pl.Int64, pl.Int64, pl.Float64, pl.Float64)
+    rows = [tuple(row) for row in connection.execute(query)]
+    frame = pl.DataFrame(rows, schema=dict(zip(names, kinds, strict=True)), orient="row")
+    return frame.with_columns(
+        pl.from_epoch("first", time_unit="us").cast(UTC_TIME), pl.from_epoch("last", time_unit="us").cast(UTC_TIME)
+    )
+
+
+def _skill(measure: str) -> sa.ColumnElement[Any]:
+    scores = schema.SCORES.c
+    ours, naive = scores[measure] * scores.n, scores[f"naive_{measure}"] * scores.n
+    is_known = ours.is_not(None) & naive.is_not(None)
+    sums = [sa.func.sum(sa.case((is_known, each))) for each in (ours, naive)]
+    return 1.0 - sums[0] / sa.func.nullif(sums[1], 0.0)

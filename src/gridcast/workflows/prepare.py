@@ -3,6 +3,7 @@
 import contextlib
 import hashlib
 import json
+import logging
 import shutil
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -19,6 +20,7 @@ from gridcast.features.weather_grid import mean_over_stations, on_grid
 from gridcast.ingestion.atomic import disk_error
 from gridcast.ingestion.parquet import write_parquet
 from gridcast.ingestion.raw import data_hash, last_reading, read_holidays, read_weather, reading_counts
+from gridcast.monitoring.logs import tell
 from gridcast.workflows.block_name import BlockName, cut_into_blocks
 from gridcast.workflows.processed import HOLIDAYS_FILE, WEATHER_FILE, Processed
 from gridcast.workflows.rules import CleaningRules
@@ -28,6 +30,7 @@ from gridcast.workflows.workspace import Workspace
 BLOCK_FILES: Final = "readings/month=*/children-*.parquet"
 """Files of the blocks in the staging folder: one a month and block, named alike in every month."""
 
+_LOG: Final = logging.getLogger(__name__)
 _YEARS_AHEAD: Final = 5
 _METRICS: Final = "metrics.json"
 _LOOK_EVERY_SECONDS: Final = 0.5
@@ -122,8 +125,13 @@ def _told_of_progress(job: BatchJob, on_progress: Callable[[int, int], None]) ->
     is_over = threading.Event()
 
     def look() -> None:
+        told = 0
         while not is_over.wait(_LOOK_EVERY_SECONDS):
-            on_progress(len({each.name for each in job.staging.glob(BLOCK_FILES)}), len(job.blocks))
+            done = _blocks_done(job)
+            on_progress(done, len(job.blocks))
+            if done != told:
+                told = done
+                tell(_LOG, "blocks", fields={"done": done, "blocks": len(job.blocks)})
 
     watcher = threading.Thread(target=look, daemon=True)
     watcher.start()
@@ -132,6 +140,11 @@ def _told_of_progress(job: BatchJob, on_progress: Callable[[int, int], None]) ->
     finally:
         is_over.set()
         watcher.join()
+    tell(_LOG, "cleaned", fields={"blocks": len(job.blocks)})
+
+
+def _blocks_done(job: BatchJob) -> int:
+    return len({each.name for each in job.staging.glob(BLOCK_FILES)})
 
 
 def _blocks(raw: Path, rules: CleaningRules, *, until: datetime, block_rows: int) -> tuple[BlockName, ...]:

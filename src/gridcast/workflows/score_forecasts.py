@@ -25,7 +25,16 @@ def score_forecasts(store: Store, processed: Processed, *, last: timedelta) -> p
     newest = store.newest_issue_time()
     if newest is None:
         return pl.DataFrame()
-    issued = store.forecasts(start=newest - last, end=newest + timedelta(microseconds=1))
+    scored = keep_scores(store, processed, store.forecasts(start=newest - last, end=newest + timedelta(microseconds=1)))
+    return scored if scored.is_empty() else _of_model(scored)
+
+
+def keep_scores(store: Store, processed: Processed, issued: pl.DataFrame) -> pl.DataFrame:
+    """Score `FORECASTS` of any layers as far as their actuals are in, and keep the scores.
+
+    Returns:
+        The scored frame of them and, for the same points, the weekly naive; empty when nothing can be scored.
+    """
     end = latest(issued["valid_time"]) + processed.interval
     readings = store.readings(start=earliest(issued["issue_time"]) - NAIVE_DAYS, end=end)
     is_measured = pl.col("quality").is_in([Quality.GOOD.value, Quality.EDITED.value])
@@ -36,5 +45,8 @@ def score_forecasts(store: Store, processed: Processed, *, last: timedelta) -> p
     by = ["series_id", "issue_time", "layer", "lead_bucket", "model_version"]
     naive = naive_beside(scored, readings, time_zones=processed.hierarchy.time_zones)
     store.save_scores(scores_beside_naive(scored, naive, by=by))
-    both = pl.concat([scored, naive.with_columns(forecaster=pl.lit(NAIVE)).drop_nulls("p50")])
-    return both.filter(layer=Layer.MODEL.value).drop("layer", "model_version", "degraded_because")
+    return pl.concat([scored, naive.with_columns(forecaster=pl.lit(NAIVE)).drop_nulls("p50")])
+
+
+def _of_model(scored: pl.DataFrame) -> pl.DataFrame:
+    return scored.filter(layer=Layer.MODEL.value).drop("layer", "model_version", "degraded_because")

@@ -128,8 +128,9 @@ def _inputs(
         score = population_score(values, end=end, learned_until=learned.trained_until, time_zone=time_zone)
         if score is not None:
             found[detector] = score
-    if not weather.is_empty():
-        found[Detector.RANGE] = range_score(weather, end=end, learned_until=learned.trained_until)
+    range_ = range_score(weather, end=end, learned_until=learned.trained_until)
+    if range_ is not None:
+        found[Detector.RANGE] = range_
     return found
 
 

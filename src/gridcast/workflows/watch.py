@@ -72,6 +72,7 @@ class Watch:
         shown = [each.series_id for each in hierarchy.series if each.level in SHOWN_LEVELS]
         shown.sort(key=lambda each: each != hierarchy.root)
         yield from watched_forecasts.accuracy(connection, shown, limits=self._limits())
+        yield from watched_forecasts.trial(connection, shown)
         zone = hierarchy.time_zones[hierarchy.root]
         yield from watched_forecasts.peaks(connection, shown, time_zone=zone, interval=processed.interval)
         yield from watched_forecasts.anomalies(connection, shown)

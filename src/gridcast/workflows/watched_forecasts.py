@@ -51,11 +51,26 @@ def accuracy(connection: Connection, series_ids: Sequence[str], *, limits: pl.Da
             if row.get(column) is not None:
                 yield Sample(metric, labels, row[column])
         for band in ("80", "90"):
-            yield Sample(names.COVERAGE, (*labels, band), row[f"coverage_{band}"])
+            if row[f"coverage_{band}"] is not None:
+                yield Sample(names.COVERAGE, (*labels, band), row[f"coverage_{band}"])
         if means.get(row["series_id"]):
             yield Sample(names.ERROR_SHARE, labels, row["mae_mw"] / abs(means[row["series_id"]]))
     for series_id, bucket, limit_mw in limits.filter(pl.col("series_id").is_in(list(series_ids))).iter_rows():
         yield Sample(names.MAE_LIMIT, (series_id, bucket), limit_mw)
+
+
+def trial(connection: Connection, series_ids: Sequence[str]) -> Iterator[Sample]:
+    """How the model on trial does beside the one in charge, if there is one."""
+    issued = monitored_forecasts.newest_two(connection, series_ids[0])
+    if not issued:
+        return
+    start, end = issued[0] - WINDOW, issued[0] + _MOMENT
+    for row in monitored_forecasts.beside_champion(connection, series_ids, start=start, end=end).iter_rows(named=True):
+        series = (row["series_id"],)
+        yield Sample(names.SHADOW_POINTS, series, row["n"])
+        yield Sample(names.SHADOW_TIME, series, (row["last"] - row["first"]).total_seconds())
+        if row["model_mw"]:
+            yield Sample(names.SHADOW_SKILL, series, 1 - row["shadow_mw"] / row["model_mw"])
 
 
 def peaks(

@@ -15,7 +15,10 @@ from gridcast.store.as_of import Connection
 from gridcast.store.schema import NO_BOUND_S
 from gridcast.workflows.drift_state import DRIFT_EVENT, RECOVERED_EVENT
 
-KINDS: Final = ("promoted", "promotion_refused", "rolled_back", DRIFT_EVENT, RECOVERED_EVENT)
+KINDS: Final = (
+    *("promoted", "promotion_refused", "rolled_back", "shadow_started", "shadow_ended"),
+    *("retrain_started", "retrain_skipped", DRIFT_EVENT, RECOVERED_EVENT),
+)
 """Kinds of events that are told from the start: an increase shows only from a number that was there before."""
 _DAY = timedelta(days=1)
 

@@ -131,3 +131,7 @@ def test_no_provisioned_file_holds_a_secret() -> None:
     assert [each["type"] for each in sources] == ["grafana-postgresql-datasource", "prometheus"]
     provider = yaml.safe_load((FOLDER / "provisioning/dashboards/gridcast.yaml").read_text())["providers"]
     assert [each["options"]["path"] for each in provider] == ["$GRIDCAST_BOARDS"]
+    points = yaml.safe_load((FOLDER / "provisioning/alerting/gridcast.yaml").read_text())["contactPoints"]
+    assert [each["settings"] for point in points for each in point["receivers"]] == [
+        {"url": "$GRIDCAST_ALERTMANAGER_URL"}
+    ]

@@ -123,20 +123,29 @@ def test_errors_of_days_are_those_of_the_local_day() -> None:
 @settings(deadline=None)
 def test_a_cumulative_sum_is_never_negative_and_blind_to_the_sign(errors: list[float]) -> None:
     z = np.array(errors)
-    assert cusum(z) >= 0
-    assert cusum(z) == pytest.approx(cusum(-z))
+    (total,) = cusum(z, window=len(z))
+    assert total >= 0
+    assert [total] == pytest.approx(cusum(-z, window=len(z)))
+
+
+@given(st.lists(st.floats(-10, 10), min_size=5, max_size=40))
+@settings(deadline=None)
+def test_the_sums_of_all_windows_are_those_of_each_alone(errors: list[float]) -> None:
+    z = np.array(errors)
+    alone = [cusum(z[day : day + 5], window=5)[0] for day in range(len(z) - 4)]
+    assert cusum(z, window=5).tolist() == alone
 
 
 def test_days_without_an_error_change_no_sum() -> None:
     z = np.array([2.0, np.nan, 2.0])
-    assert cusum(z) == cusum(z[[0, 2]])
+    assert cusum(z, window=3) == cusum(z[[0, 2]], window=2)
 
 
 def test_evidence_of_coverage_grows_with_misses_and_begins_anew() -> None:
     n = np.full(5, 24.0)
     more, fewer = coverage_evidence(np.full(5, 6.0), n, expected=0.1)
-    assert positive_sum(more) > 0
-    assert positive_sum(fewer) == 0
+    assert positive_sum(more, window=5) > 0
+    assert positive_sum(fewer, window=5) == 0
 
 
 def test_the_same_population_is_stable_and_a_shifted_one_is_not() -> None:
@@ -178,9 +187,18 @@ def test_a_short_history_has_no_limit_yet() -> None:
 
 def test_temperatures_never_seen_before_are_out_of_range() -> None:
     found = range_score(seasonal(400, higher_after=372), end=START + 400 * DAY, learned_until=START + 372 * DAY)
+    assert found is not None
     assert found.score > found.limit
     calm = range_score(seasonal(400), end=START + 400 * DAY, learned_until=START + 372 * DAY)
+    assert calm is not None
     assert calm.score <= calm.limit
+
+
+def test_a_range_of_less_than_all_seasons_is_none() -> None:
+    rows = seasonal(400, higher_after=340)
+    assert range_score(rows, end=START + 368 * DAY, learned_until=START + 364 * DAY) is None
+    assert range_score(rows, end=START + 393 * DAY, learned_until=START + 365 * DAY) is not None
+    assert range_score(rows.clear(), end=START, learned_until=START) is None
 
 
 def test_made_up_quarters_keep_weeks_together() -> None:

@@ -194,3 +194,29 @@ def test_a_table_of_another_kind_is_refused() -> None:
     frame = pd.DataFrame({"Load": [1.0]}, index=pd.date_range("2024-05-01", periods=1, tz="UTC"))
     with pytest.raises(GridcastError, match=r"has the columns \['Load'\]; expected 'Actual Load'"):
         load_readings(frame, series_id="france", start=FIRST, end=NOW)
+
+
+def test_a_day_ahead_forecast_counts_as_known_when_it_had_to_be_published(at: Callable[[str], None]) -> None:
+    with serve(in_turn(Answer(ONE_DAY.encode(), headers=XML))) as web:
+        at(web.url)
+        found = source().forecasts(FIRST, FIRST + 24 * HOUR)
+    assert web.asked[0].params["processType"] == "A01"
+    rows = found.rows
+    assert rows.row(0) == ("france", FIRST, 42310.0, FIRST - 16 * HOUR)
+    assert rows["available_at"].to_list() == [FIRST - 16 * HOUR] * 22 + [FIRST + 8 * HOUR] * 2
+
+
+def test_a_forecast_that_is_there_sooner_is_known_since_then(at: Callable[[str], None]) -> None:
+    now = FIRST - 18 * HOUR
+    with serve(in_turn(Answer(ONE_DAY.encode(), headers=XML))) as web:
+        at(web.url)
+        found = source(now=now).forecasts(FIRST, FIRST + 24 * HOUR)
+    assert set(found.rows["available_at"]) == {now}
+
+
+def test_no_forecast_is_no_row(at: Callable[[str], None]) -> None:
+    with serve(in_turn(Answer(NO_DATA, headers=XML))) as web:
+        at(web.url)
+        found = source().forecasts(FIRST, FIRST + 24 * HOUR)
+    assert found.rows.is_empty()
+    assert found.dead.is_empty()

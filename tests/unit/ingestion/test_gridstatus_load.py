@@ -12,7 +12,7 @@ from support.web import Answer, Asked, in_turn, serve, url_of_nobody
 
 from gridcast.domain.errors import GridcastError, UsageError
 from gridcast.ingestion import raw
-from gridcast.ingestion.connectors.gridstatus_load import GridstatusLoad, load_readings
+from gridcast.ingestion.connectors.gridstatus_load import GridstatusLoad, forecast_readings, load_readings
 from gridcast.ingestion.connectors.http_client import HttpClient, HttpRules
 from gridcast.workflows.ingest import append
 
@@ -201,3 +201,27 @@ def test_a_column_that_is_not_there_is_told() -> None:
     frame = pd.DataFrame({"Time": pd.date_range("2024-05-01", periods=1, tz="UTC"), "Load": [1.0]})
     with pytest.raises(GridcastError, match=r"no column 'WEST' but \['Time', 'Load'\]; expected it\. Set columns"):
         load_readings(frame, columns={"WEST": "west"}, interval=FIVE, starts={"west": FIRST}, end=NOW)
+
+
+def test_a_forecast_of_the_operator_is_known_since_it_was_issued(at: Callable[[str], None]) -> None:
+    day = datetime(2026, 11, 5, 5, tzinfo=UTC)
+    hours = [f'"11/05/2026 {hour:02}:00",1,{1000 + hour}' for hour in range(24)]
+    csv = "\n".join(['"Time Stamp","Capitl","NYISO"', *hours]).encode()
+    with serve(in_turn(Answer(csv, headers={"Last-Modified": "Wed, 04 Nov 2026 12:30:00 GMT"}))) as web:
+        at(web.url)
+        found = source(now=day).forecasts(day, day + timedelta(hours=24))
+    assert "isolf" in web.asked[0].path
+    assert found.rows.height == 24
+    assert found.rows.row(3) == ("nyiso", day + timedelta(hours=3), 1003.0, day - timedelta(hours=16.5))
+    assert found.dead.is_empty()
+
+
+def test_a_table_of_forecasts_without_what_it_takes_is_refused_with_its_columns() -> None:
+    frame = pd.DataFrame({"Interval Start": pd.to_datetime(["2024-05-01T00:00Z"]), "Load Forecast": [1.0]})
+    with pytest.raises(GridcastError, match=r"\['Interval Start', 'Load Forecast'\]; expected .*'Publish Time'"):
+        forecast_readings(frame, series_id="a", start=FIRST, end=NOW)
+
+
+def test_a_source_of_zones_has_no_forecast() -> None:
+    with pytest.raises(UsageError, match="2 columns of nyiso; expected one"):
+        source(columns={"CAPITL": "capital", "DUNWOD": "dunwoodie"}).forecasts(FIRST, NOW)

@@ -58,9 +58,11 @@ export function showAccuracy(items) {
       { heading: "Lead", cell: (row) => row.lead_bucket },
       ...(hasLayers ? [{ heading: "Layer", cell: (row) => row.layer, isText: true }] : []),
       { heading: "MAE (MW)", cell: (row) => decimals(row.mae_mw) },
+      { heading: "MAE of last week (MW)", cell: (row) => decimals(row.naive_mae_mw) },
+      { heading: "Better by", cell: (row) => (row.skill_mae_vs_naive === null ? "–" : signedPercent(row.skill_mae_vs_naive)) },
       { heading: "Bias (MW)", cell: (row) => `${row.bias_mw < 0 ? "−" : "+"}${decimals(Math.abs(row.bias_mw))}` },
-      { heading: "In 80 % band", cell: (row) => finePercent(row.coverage_80) },
-      { heading: "In 90 % band", cell: (row) => finePercent(row.coverage_90) },
+      { heading: "In 80 % band", cell: (row) => shareText(row.coverage_80) },
+      { heading: "In 90 % band", cell: (row) => shareText(row.coverage_90) },
       { heading: "n", cell: (row) => row.n.toLocaleString("en-US") },
     ],
   })));
@@ -81,4 +83,6 @@ function lateSeries(late, timeZone) {
   return element("details", {}, element("summary", {}, `${late.length} series late`), element("ul", { class: "help" }, ...lines, ...more));
 }
 
-const decimals = (value) => (value >= 1000 ? Math.round(value).toLocaleString("en-US") : value.toFixed(value >= 100 ? 1 : 2));
+const shareText = (share) => (share === null ? "–" : finePercent(share));
+const signedPercent = (share) => `${share < 0 ? "−" : "+"}${finePercent(Math.abs(share))}`;
+const decimals = (value) => (value === null ? "–" : value >= 1000 ? Math.round(value).toLocaleString("en-US") : value.toFixed(value >= 100 ? 1 : 2));

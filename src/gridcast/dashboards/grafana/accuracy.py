@@ -34,7 +34,10 @@ def accuracy() -> dashboard.Dashboard:
     by_lead = (_metric("MAE"), _against_naive(), _metric("bias"), _metric("pinball"))
     for panel in (*by_lead, _coverage(), _by_lead(), _by_hour()):
         made = made.with_panel(panel)
-    return made.with_row(dashboard.Row("Every series")).with_panel(_by_zone()).with_panel(_value_added())
+    made = made.with_row(dashboard.Row("Every series"))
+    for panel in (_by_zone(), _against_others(), _value_added()):
+        made = made.with_panel(panel)
+    return made
 
 
 _METRICS: Final = {
@@ -115,6 +118,18 @@ def _by_zone() -> Drawn:
     units = dict.fromkeys(("MAE", "bias", "pinball"), MEGAWATTS) | dict.fromkeys(
         ("in 80 % band", "in 90 % band"), SHARE
     )
+    return panels.listing(frame, units=units)
+
+
+def _against_others() -> Drawn:
+    text = (
+        "Forecasts of others, such as the transmission system operator's, beside the last that gridcast had issued by "
+        "then, not more than six hours before; above zero gridcast was better."
+    )
+    query = rows(accuracy_rows.AGAINST_OTHERS)
+    empty = "no forecast of others has been scored here: see gridcast external"
+    frame = Frame("Against other forecasts", description=text, queries=[query], no_value=empty, width=24, height=6)
+    units = dict.fromkeys(("MAE", "MAE of source", "its bias"), MEGAWATTS) | {"better by": SHARE}
     return panels.listing(frame, units=units)
 
 

@@ -65,6 +65,23 @@ SELECT series_id AS "series", sum(n) AS "intervals", {mean("mae_mw")} AS "MAE", 
 """
 """Errors by series, the largest first."""
 
+_SIX_HOURS: Final = 6 * 3600 * 1_000_000
+
+AGAINST_OTHERS: Final = f"""
+SELECT said.model_version AS "source", said.series_id AS "series", said.lead_bucket AS "lead",
+  sum(said.n) AS "intervals", sum(ours.mae_mw * said.n) / sum(said.n) AS "MAE",
+  sum(said.mae_mw * said.n) / sum(said.n) AS "MAE of source", sum(said.bias_mw * said.n) / sum(said.n) AS "its bias",
+  1 - sum(ours.mae_mw * said.n) / NULLIF(sum(said.mae_mw * said.n), 0) AS "better by"
+FROM scores AS said CROSS JOIN LATERAL (
+  SELECT mae_mw FROM scores WHERE series_id = said.series_id AND layer = 'model' AND lead_bucket = said.lead_bucket
+    AND issue_time BETWEEN said.issue_time - {_SIX_HOURS} AND said.issue_time AND n > 0
+  ORDER BY issue_time DESC LIMIT 1
+) AS ours
+WHERE said.series_id IN ({ZONES}) AND said.layer = 'external' AND {within("said.issue_time")} AND said.n > 0
+GROUP BY 1, 2, 3 ORDER BY 2, min(split_part(said.lead_bucket, '–', 1)::integer), 1
+"""  # noqa: S608
+"""How forecasts of others did beside ours, of which the last that was issued in the six hours before counts."""
+
 VALUE_ADDED: Final = f"""
 SELECT operator.series_id AS "series", count(*) AS "intervals", avg(abs(model.p50 - load_mw)) AS "model",
   avg(abs(operator.p50 - load_mw)) AS "operator",

@@ -5,7 +5,8 @@ from typing import Final
 from gridcast.dashboards.grafana.annotations import TAKEN_OVER
 from gridcast.dashboards.grafana.queries import SERIES, ZONES, bucket_of, mean, time_of, within
 
-_KINDS: Final = ", ".join(f"'{kind}'" for kind in (*TAKEN_OVER, "promotion_refused", "model_refused"))
+_ON_TRIAL: Final = ("shadow_started", "shadow_refused", "shadow_ended")
+_KINDS: Final = ", ".join(f"'{kind}'" for kind in (*TAKEN_OVER, *_ON_TRIAL, "promotion_refused", "model_refused"))
 _OF_ZONES: Final = f"FROM scores WHERE series_id IN ({ZONES}) AND layer = 'model' AND {within('issue_time')} AND n > 0"
 
 IN_CHARGE: Final = f"""
@@ -34,8 +35,32 @@ SELECT model_version AS "version", lead_bucket AS "lead", sum(n) AS "intervals",
 """
 """Scores by lead bucket and model."""
 
+_AGAINST: Final = f"""
+FROM scores AS shadow JOIN scores AS model ON model.series_id = shadow.series_id
+  AND model.issue_time = shadow.issue_time AND model.lead_bucket = shadow.lead_bucket AND model.n = shadow.n
+  AND model.layer = 'model'
+WHERE shadow.series_id IN ({ZONES}) AND shadow.layer = 'shadow' AND {within("shadow.issue_time")} AND shadow.n > 0
+"""
+
+TRIAL: Final = f"""
+SELECT {bucket_of("shadow.issue_time")} AS "time",
+  sum(model.pinball_mw * model.n) / NULLIF(sum(model.n), 0) AS "in charge",
+  sum(shadow.pinball_mw * shadow.n) / NULLIF(sum(shadow.n), 0) AS "on trial"
+{_AGAINST} GROUP BY 1 ORDER BY 1
+"""
+"""Pinball of the model on trial and of the one in charge at the same points."""
+
+TRIALS: Final = f"""
+SELECT shadow.model_version AS "on trial", model.model_version AS "in charge", shadow.series_id AS "series",
+  sum(shadow.n) AS "intervals", sum(shadow.mae_mw * shadow.n) / sum(shadow.n) AS "MAE on trial",
+  sum(model.mae_mw * model.n) / sum(model.n) AS "MAE in charge",
+  1 - sum(shadow.pinball_mw * shadow.n) / NULLIF(sum(model.pinball_mw * model.n), 0) AS "better by"
+{_AGAINST} GROUP BY 1, 2, 3 ORDER BY 7 DESC
+"""
+"""How each model on trial does by series, the best first."""
+
 HISTORY: Final = f"""
 SELECT {time_of("at")} AS "time", kind, message FROM events
 WHERE kind IN ({_KINDS}) AND {within("at")} ORDER BY event_id DESC LIMIT 100
 """  # noqa: S608
-"""Promotions, refusals and roll-backs."""
+"""Promotions, refusals, roll-backs and trials."""

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from gridcast.dashboards.grafana import annotations, model_rows, panels, variables
+from gridcast.dashboards.grafana import annotations, model_rows, panels, theme, variables
 from gridcast.dashboards.grafana.board import board
 from gridcast.dashboards.grafana.frames import MEGAWATTS, SHARE, Drawn, Frame
 from gridcast.dashboards.grafana.queries import PROMETHEUS, Shape, rows, samples
@@ -10,6 +10,7 @@ from gridcast.dashboards.grafana.sdk import dashboard
 from gridcast.monitoring import metric_names
 
 _NO_SCORES: Final = "no scores here: choose another time range, or run gridcast score"
+_NO_TRIAL: Final = "no model was on trial in this time range"
 _DRIFT: Final = f'max by (series_id, detector) ({metric_names.DRIFT.name}{{series_id=~"$zones"}})'
 
 
@@ -29,7 +30,8 @@ def models() -> dashboard.Dashboard:
         ],
         annotations=[annotations.models()],
     )
-    for panel in (_in_charge(), _versions(), _errors(), _scores(), _drift(), _history()):
+    trial = (_trial(), _trials())
+    for panel in (_in_charge(), _versions(), _errors(), _scores(), *trial, _drift(), _history()):
         made = made.with_panel(panel)
     return made
 
@@ -65,6 +67,23 @@ def _scores() -> Drawn:
     return panels.listing(frame, units=units)
 
 
+def _trial() -> Drawn:
+    text = (
+        "Pinball loss of the model on trial and of the one in charge, over forecasts that both issued; lower is better."
+    )
+    query = rows(model_rows.TRIAL)
+    frame = Frame("On trial against in charge", description=text, queries=[query], no_value=_NO_TRIAL, unit=MEGAWATTS)
+    colors = {"in charge": theme.between("model"), "on trial": theme.between("linear")}
+    return panels.lines(frame, colors=colors).axis_soft_min(0)
+
+
+def _trials() -> Drawn:
+    text = "The same by model and series over the time range; above zero the model on trial was better."
+    query = rows(model_rows.TRIALS)
+    frame = Frame("Trials by series", description=text, queries=[query], no_value=_NO_TRIAL)
+    return panels.listing(frame, units={"MAE on trial": MEGAWATTS, "MAE in charge": MEGAWATTS, "better by": SHARE})
+
+
 def _drift() -> Drawn:
     text = "Score of each drift detector over its limit: above 1 the series is no longer what the model learned from."
     query = samples(_DRIFT, legend="{{series_id}} {{detector}}")
@@ -80,7 +99,7 @@ def _drift() -> Drawn:
 
 
 def _history() -> Drawn:
-    text = "Promotions, refusals, roll-backs and take-overs in the time range, newest first."
+    text = "Promotions, refusals, roll-backs, trials and take-overs in the time range, newest first."
     query = rows(model_rows.HISTORY)
     frame = Frame("Promotions", description=text, queries=[query], no_value="no model was promoted here")
     return panels.listing(frame)

@@ -60,8 +60,23 @@ providers:
       path: $GRIDCAST_BOARDS
 """
 
+_CONTACT_POINTS: Final = """\
+apiVersion: 1
+contactPoints:
+  - orgId: 1
+    name: gridcast
+    receivers:
+      - uid: gridcast-alertmanager
+        type: prometheus-alertmanager
+        disableResolveMessage: false
+        settings:
+          url: $GRIDCAST_ALERTMANAGER_URL
+"""
+"""Alerts that people make in Grafana leave by the Alertmanager that Prometheus' leave by: one list of recipients."""
+
 PROVISIONED: Final = {
     "provisioning/datasources/gridcast.yaml": _DATA_SOURCES,
     "provisioning/dashboards/gridcast.yaml": _BOARDS,
+    "provisioning/alerting/gridcast.yaml": _CONTACT_POINTS,
 }
 """Path below the folder of boards → YAML."""

@@ -25,7 +25,8 @@ def system_health() -> dashboard.Dashboard:
         variables=[variables.metrics(), variables.level(names.SERIES.name)],
     )
     feeds = (_latency(), _lag(), _sources(), _source_rows())
-    for panel in (_up(), _ages(), _late(), *feeds, _forecasts(), _suspicious(), _events(), _error()):
+    service = (_requests(), _refusals(), _request_times())
+    for panel in (_up(), _ages(), _late(), *feeds, _forecasts(), _suspicious(), *service, _events(), _error()):
         made = made.with_panel(panel)
     return made
 
@@ -98,6 +99,27 @@ def _suspicious() -> Drawn:
     queries += [samples(f"max({names.JUMP.name})", legend="jump, band widths", ref_id="B")]
     colors = {"impossible rows": theme.between("bad"), "jump, band widths": theme.between("issue")}
     return panels.lines(_frame("Suspicious forecasts", text, queries), colors=colors, step=_STEP).axis_soft_min(0)
+
+
+def _requests() -> Drawn:
+    text = "Requests that the services answer per second, by class of status: 5xx are failures of ours."
+    rate = f"sum by (status_class) (rate({names.REQUESTS.name}[$__rate_interval]))"
+    queries = [samples(rate, legend="{{status_class}}")]
+    return panels.lines(_frame("Requests", text, queries, unit="reqps", width=8), step=_STEP).min(0)
+
+
+def _refusals() -> Drawn:
+    text = "Requests that the services refuse per second, by reason: unauthenticated ones may be guesses."
+    rate = f"sum by (reason) (rate({names.REFUSALS.name}[$__rate_interval]))"
+    queries = [samples(rate, legend="{{reason}}")]
+    return panels.lines(_frame("Refusals", text, queries, unit="reqps", width=8), step=_STEP).min(0)
+
+
+def _request_times() -> Drawn:
+    text = "How long requests wait until their answer begins: 95 of 100 were faster."
+    rate = f"sum by (le) (rate({names.REQUEST_TIME.name}_bucket[$__rate_interval]))"
+    queries = [samples(f"histogram_quantile(0.95, {rate})", legend="95th percentile")]
+    return panels.lines(_frame("Request time", text, queries, unit=SECONDS, width=8), step=_STEP).min(0)
 
 
 def _events() -> Drawn:

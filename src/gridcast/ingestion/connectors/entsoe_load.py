@@ -9,6 +9,7 @@ from typing import Any, Final
 import polars as pl
 
 from gridcast.domain.errors import GridcastError, UsageError
+from gridcast.domain.tables import READINGS, UTC_TIME
 from gridcast.ingestion.connectors.client_library import ask_library, load_library
 from gridcast.ingestion.connectors.fetched_until import FetchedUntil, next_start
 from gridcast.ingestion.connectors.http_client import HttpClient
@@ -17,7 +18,10 @@ from gridcast.ingestion.source import Batch
 from gridcast.ingestion.tabular.columns import Parsed
 
 _LOAD: Final = "Actual Load"
+_FORECAST: Final = "Forecasted Load"
 _HOUR: Final = timedelta(hours=1)
+_CLOCK: Final = "Europe/Brussels"
+_PUBLISHED: Final = timedelta(hours=10)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +60,18 @@ class EntsoeLoad:
     def done(self, position: str) -> None:
         """Nothing to acknowledge."""
 
-    def _query(self) -> Callable[[str, datetime, datetime], Any]:
+    def forecasts(self, start: datetime, end: datetime) -> Parsed:
+        """The operators' day-ahead forecasts with start ≤ valid time < end, known since they had to be published."""
+        query, now = self._query(is_forecast=True), self.clock().astimezone(UTC)
+        found = [
+            load_readings(query(area, start, end), series_id=series_id, start=start, end=end, column=_FORECAST)
+            for area, series_id in self.areas.items()
+        ]
+        rows = pl.concat([each.rows for each in found])
+        issued = pl.min_horizontal(_published(), pl.lit(now, UTC_TIME))
+        return Parsed(rows.with_columns(available_at=issued).cast(READINGS), pl.concat([each.dead for each in found]))
+
+    def _query(self, *, is_forecast: bool = False) -> Callable[[str, datetime, datetime], Any]:
         """Asks for the loads of an area in [start, end): a pandas frame, or None if there are none."""
         library, pandas = (load_library(name, extra="entsoe") for name in ("entsoe", "pandas"))
         errors = load_library("entsoe.exceptions", extra="entsoe")
@@ -66,30 +81,42 @@ class EntsoeLoad:
 
         def load(area: str, start: datetime, end: datetime) -> Any:
             try:
-                return client.query_load(area, start=pandas.Timestamp(start), end=pandas.Timestamp(end))
+                ask = client.query_load_forecast if is_forecast else client.query_load
+                return ask(area, start=pandas.Timestamp(start), end=pandas.Timestamp(end))
             except errors.NoMatchingDataError:
                 return None
             except (errors.InvalidBusinessParameterError, errors.InvalidPSRTypeError, errors.PaginationError) as error:
                 raise ValueError(str(error) or type(error).__name__) from error
 
         def query(area: str, start: datetime, end: datetime) -> Any:
-            where = f"ENTSO-E, load of {area} from {start:%Y-%m-%d %H:%MZ}"
+            what = "forecast" if is_forecast else "load"
+            where = f"ENTSO-E, {what} of {area} from {start:%Y-%m-%d %H:%MZ}"
             return ask_library(lambda: load(area, start, end), http=self.http, where=where)
 
         return query
 
 
-def load_readings(frame: Any, *, series_id: str, start: datetime, end: datetime) -> Parsed:
+def _published() -> pl.Expr:
+    """When the day-ahead forecast of a valid time has to be public: two hours before the gate of the day before closes.
+
+    Commission Regulation (EU) No 543/2013, article 6. The platform does not tell when it was.
+    """
+    day = pl.col("valid_time").dt.convert_time_zone(_CLOCK).dt.date()
+    at = (day - timedelta(days=1)).cast(pl.Datetime("us")) + _PUBLISHED
+    return at.dt.replace_time_zone(_CLOCK).dt.convert_time_zone("UTC")
+
+
+def load_readings(frame: Any, *, series_id: str, start: datetime, end: datetime, column: str = _LOAD) -> Parsed:
     """READINGS with start ≤ valid time < end of what `query_load` gives; loads that are missing are DEAD_ROWS.
 
-    `frame`: pandas, column `Actual Load` in MW, index of interval starts with a time zone; None stands for no rows. The
+    `frame`: pandas, the column in MW, index of interval starts with a time zone; None stands for no rows. The
     shortest step between two rows is the interval; one hour if there is one row only.
     """
     if frame is None or len(frame) == 0:
         return NO_LOADS
-    if _LOAD not in frame.columns:
+    if column not in frame.columns:
         raise GridcastError(
-            f"ENTSO-E: the answer has the columns {list(frame.columns)}; expected {_LOAD!r}. Install a newer version "
+            f"ENTSO-E: the answer has the columns {list(frame.columns)}; expected {column!r}. Install a newer version "
             "of entsoe-py, or tell us."
         )
     times = utc_times(frame.index.to_series())
@@ -101,7 +128,7 @@ def load_readings(frame: Any, *, series_id: str, start: datetime, end: datetime)
             "series_id": pl.repeat(series_id, len(frame), eager=True),
             "valid_time": times,
             "available_at": times + (interval if isinstance(interval, timedelta) else _HOUR),
-            "load_mw": loads(frame[_LOAD]),
+            "load_mw": loads(frame[column]),
         }
     )
     return parse_loads(rows.filter(pl.col("valid_time").is_between(start, end, closed="left")), source="entsoe")

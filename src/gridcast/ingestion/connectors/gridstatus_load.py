@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 import polars as pl
 
-from gridcast.domain.errors import GridcastError
+from gridcast.domain.errors import GridcastError, UsageError
 from gridcast.domain.tables import UTC_TIME
 from gridcast.ingestion.connectors.client_library import ask_library, load_library
 from gridcast.ingestion.connectors.fetched_until import FetchedUntil, next_start
@@ -19,6 +19,8 @@ from gridcast.ingestion.tabular.columns import Parsed
 
 _STARTS: Final = ("Interval Start", "Time")
 _END: Final = "Interval End"
+_ISSUED: Final = ("Publish Time", "Forecast Time")
+_FORECAST: Final = "Load Forecast"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,6 +63,26 @@ class GridstatusLoad:
                 break
             start = end
 
+    def forecasts(self, start: datetime, end: datetime) -> Parsed:
+        """The operator's own forecasts of its load with start ≤ valid time < end, known since it issued them.
+
+        Raises:
+            UsageError: the source is of parts of the operator's area, of which the library gives no forecast.
+        """
+        (series_id, *more) = self.columns.values()
+        if more:
+            raise UsageError(
+                f"gridstatus: {len(self.columns)} columns of {self.iso}; expected one, as the library forecasts the "
+                "whole area. Name a source of its own in config/pipeline_config.yaml."
+            )
+        operator, library = self._operator(), load_library("gridstatus", extra="iso")
+        clock, found, day = ZoneInfo(operator.default_timezone), [NO_LOADS], start
+        while day < end:
+            frame = self._ask(operator, library, day.astimezone(clock).date(), is_forecast=True)
+            found.append(forecast_readings(frame, series_id=series_id, start=start, end=end))
+            day += timedelta(days=1)
+        return Parsed(pl.concat([each.rows for each in found]), pl.concat([each.dead for each in found]))
+
     def done(self, position: str) -> None:
         """Nothing to acknowledge."""
 
@@ -69,18 +91,20 @@ class GridstatusLoad:
         make = library.get_iso(self.iso)
         return make() if self.api_key is None else make(api_key=self.api_key)
 
-    def _ask(self, operator: Any, library: Any, day: date) -> Any:
+    def _ask(self, operator: Any, library: Any, day: date, *, is_forecast: bool = False) -> Any:
         """The operator's table of a local day, or None if it has none."""
 
         def load() -> Any:
             try:
-                return operator.get_load(day.isoformat())
+                ask = operator.get_load_forecast if is_forecast else operator.get_load
+                return ask(day.isoformat())
             except library.NoDataFoundException:
                 return None
             except library.NotSupported as error:
                 raise ValueError(f"not supported {error}".strip()) from error
 
-        return ask_library(load, http=self.http, where=f"gridstatus, load of {self.iso} on {day}")
+        what = "forecast" if is_forecast else "load"
+        return ask_library(load, http=self.http, where=f"gridstatus, {what} of {self.iso} on {day}")
 
 
 def load_readings(
@@ -112,6 +136,34 @@ def load_readings(
     start = pl.col("series_id").replace_strict(starts, return_dtype=UTC_TIME)
     asked = rows.filter(pl.col("valid_time").is_between(start, end, closed="left"))
     return parse_loads(asked, source="gridstatus")
+
+
+def forecast_readings(frame: Any, *, series_id: str, start: datetime, end: datetime) -> Parsed:
+    """READINGS with start ≤ valid time < end of what `get_load_forecast` gives, available since it was issued.
+
+    Raises:
+        GridcastError: a column is missing.
+    """
+    if frame is None or len(frame) == 0:
+        return NO_LOADS
+    begins, issued, forecast = (
+        next((name for name in names if name in frame.columns), "") for names in (_STARTS, _ISSUED, (_FORECAST,))
+    )
+    if not (begins and issued and forecast):
+        raise GridcastError(
+            f"gridstatus: the forecast has the columns {list(map(str, frame.columns))}; expected one of {_STARTS}, one "
+            f"of {_ISSUED}, and {_FORECAST!r}. Install a newer version of gridstatus, or tell us."
+        )
+    rows = pl.DataFrame(
+        {
+            "row": pl.int_range(1, len(frame) + 1, eager=True),
+            "series_id": pl.repeat(series_id, len(frame), eager=True),
+            "valid_time": utc_times(frame[begins]),
+            "available_at": utc_times(frame[issued]),
+            "load_mw": loads(frame[forecast]),
+        }
+    )
+    return parse_loads(rows.filter(pl.col("valid_time").is_between(start, end, closed="left")), source="gridstatus")
 
 
 def _midnight(day: date, clock: ZoneInfo) -> datetime:
