@@ -73,8 +73,8 @@ def retraining_alone(directory: Path) -> Iterator[None]:
         GridcastError: another process does, or the folder cannot be written to.
     """
     taken = GridcastError(
-        f"{directory}: another process retrains here; expected one at a time. Let it end, or stop it: the next one goes "
-        "on where it was."
+        f"{directory}: another process retrains here; expected one at a time. Let it end, or stop it: the next one "
+        "goes on where it was."
     )
     with _alone(directory, "retraining", taken=taken):
         yield

@@ -28,7 +28,7 @@ def models(here: Here) -> Response:
 @router.get("/models/{version}", response_model=ModelDocument)
 def model(
     here: Here,
-    version: Annotated[str, Path(max_length=100, description="A version number, or champion, challenger, shadow, previous.")],
+    version: Annotated[str, Path(max_length=100, description="A version number, or an alias such as champion.")],
 ) -> Response:
     """One registered model."""
     return Response(json_bytes(_described(here.model(version))), media_type="application/json")
