@@ -64,7 +64,7 @@ class Store:
         """Append readings of a live source to the log and move its position, in one transaction.
 
         A reading whose load equals that of the newest landed one of its series and time is not appended again: a batch
-        that is handed over twice lands once.
+        that is handed over twice lands once, unless it says two things of one time.
 
         Args:
             readings: `READINGS` as received, in order of arrival.
