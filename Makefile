@@ -17,7 +17,7 @@ BENCHMARKS := $(basename $(notdir $(filter-out %/__init__.py,$(wildcard benchmar
   $(notdir $(patsubst %/__main__.py,%,$(wildcard benchmarks/*/__main__.py)))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check lint types imports doctest bench notebooks requirements image sbom licences stack clean
+.PHONY: help demo test check lint types imports doctest bench notebooks requirements docs references image sbom licences stack clean
 
 help:  ## List the targets.
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -61,6 +61,12 @@ requirements: $(READY)  ## Export uv.lock to models/tensorflow/requirements.txt.
 	  --output-file models/tensorflow/requirements.txt
 	$(UV) pip compile .ci/build-requirements.in --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
 	  --quiet --output-file .ci/build-requirements.txt
+
+docs: $(READY)  ## Build the documentation into dist/site.
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
+references: $(READY)  ## Write the generated pages of docs/reference.
+	$(BIN)/python docs/site/write_references.py
 
 image:  ## Build the images api, worker and trainer with ENGINE (docker, podman, buildah) and IMAGE_FLAGS; IMAGES names some.
 	@for each in $(IMAGES); do \

@@ -1,4 +1,4 @@
-"""The table of paths in the API reference is that of the service."""
+"""The page of HTTP paths is that of the service."""
 
 import re
 from pathlib import Path
@@ -6,22 +6,21 @@ from pathlib import Path
 from fastapi import FastAPI
 
 from gridcast.app.application import ROUTERS
+from gridcast.app.guard.access import ACCESS
 
-REFERENCE = (Path(__file__).parents[3] / "docs/api_reference.md").read_text()
+PAGE = (Path(__file__).parents[3] / "docs/reference/http.md").read_text()
 
 
-def test_the_reference_lists_every_path_with_its_parameters() -> None:
+def test_the_page_lists_every_path_with_its_parameters_and_its_role() -> None:
     app = FastAPI()
     for router in ROUTERS:
         app.include_router(router)
     served = {
-        f"{method.upper()} {path}": {
-            each["name"].lower() for each in described.get("parameters", ()) if each["in"] != "path"
-        }
+        (method.upper(), path): {each["name"] for each in described.get("parameters", ())}
         for path, methods in app.openapi()["paths"].items()
         for method, described in methods.items()
     }
-    table = REFERENCE.split("## HTTP")[1].split("\n## ")[0]
-    rows = re.findall(r"^\| `([A-Z]+ /[^`]+)` \| (.*?) \|", table, flags=re.MULTILINE)
-    told = {path: {name.lower() for name in re.findall(r"`([^`]+)`", parameters)} for path, parameters in rows}
+    sections = re.findall(r"^## ([A-Z]+) (/\S+)\n(.*?)(?=^## )", PAGE, flags=re.DOTALL | re.MULTILINE)
+    told = {(method, path): set(re.findall(r"^\| `([^`]+)` \|", text, re.MULTILINE)) for method, path, text in sections}
     assert told == served
+    assert all(f"Role: {ACCESS[method, path]}.\n" in text for method, path, text in sections)

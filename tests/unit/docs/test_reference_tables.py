@@ -24,16 +24,17 @@ from gridcast.store.schema import METADATA
 ROOT = Path(__file__).parents[3]
 WORDS = (ROOT / "docs/nomenclature.md").read_text()
 REFERENCE = (ROOT / "docs/api_reference.md").read_text()
+COMMANDS_PAGE = (ROOT / "docs/reference/cli.md").read_text()
 SCHEMAS = {name: schema for name, schema in vars(tables).items() if isinstance(schema, pl.Schema)}
 SAME_AS = {"forecasts": "FORECASTS", "overrides": "OVERRIDES"}
 
 
 def leaves(group: Any, *words: str) -> Iterator[tuple[str, Any]]:
-    """Every command with its full name, those of groups too."""
+    """Every command that is shown, with its full name, those of groups too."""
     for name, command in group.commands.items():
         if hasattr(command, "commands"):
             yield from leaves(command, *words, name)
-        else:
+        elif not command.hidden:
             yield " ".join((*words, name)), command
 
 
@@ -113,9 +114,16 @@ def test_nomenclature_lists_every_metric() -> None:
 
 
 @pytest.mark.parametrize("name", sorted(COMMANDS))
-def test_the_api_reference_lists_exactly_the_options_of_each_command(name: str) -> None:
+def test_the_page_of_commands_lists_exactly_the_options_of_each_command(name: str) -> None:
     options = {option for parameter in COMMANDS[name].params for option in parameter.opts}
-    assert set(first_cells(section(REFERENCE, name))) == options
+    assert set(first_cells(section(COMMANDS_PAGE, f"gridcast {name}"))) == options
+
+
+@pytest.mark.parametrize("name", sorted(COMMANDS))
+def test_the_api_reference_tells_the_json_of_each_command_that_prints_some(name: str) -> None:
+    prints_json = any("--format" in parameter.opts for parameter in COMMANDS[name].params)
+    text = section(REFERENCE, name)
+    assert ("\nJSON: " in text or "--format json" in text) == prints_json
 
 
 def test_the_api_reference_shows_every_signature_as_it_is() -> None:
