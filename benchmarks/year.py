@@ -68,7 +68,7 @@ _MODEL = """
 training: {training}
 network: {network}
 backtest: {{days: {first}}}
-retraining: {{every: P{every}D, watch: P5D, judged_days: {judged}}}
+retraining: {{every: P{every}D, judged_days: {judged}}}
 """
 
 
@@ -97,7 +97,7 @@ class Plan:
     every: int = 28
     judged: int = 28
     first: int = 84
-    training: str = "{members: 1}"
+    training: str = "{members: 1, windows_per_epoch: 8192}"
     network: str = "{}"
 
 

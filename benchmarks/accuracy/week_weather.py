@@ -8,16 +8,12 @@ plays no part.
 import argparse
 import json
 import sys
-from dataclasses import replace
 from datetime import UTC, datetime
 
 import numpy as np
-import numpy.typing as npt
 
 from benchmarks.accuracy.week_contestants import learners
-from benchmarks.accuracy.weeks import LEADS, coherent, over_past_weather, read_weeks, without_weather
-
-Floats = npt.NDArray[np.float64]
+from benchmarks.accuracy.weeks import actual_mw, error_kw, over_past_weather, read_weeks, without, without_weather
 
 STARTS = tuple(
     datetime(year, month, day, 5, tzinfo=UTC)
@@ -25,9 +21,6 @@ STARTS = tuple(
     for month, day in ((6, 17), (7, 1), (7, 15))
 )
 YEARS = range(2004, 2008)
-SYSTEM_WEIGHT = 20
-"""Of the system beside each of its zones in the competition."""
-_KW_PER_MW = 1_000
 
 
 def main() -> None:
@@ -38,11 +31,8 @@ def main() -> None:
     starts = STARTS[:1] if quick else STARTS
     weeks = read_weeks()
     panel = weeks.panel
-    origins = [panel.index_of(each) for each in starts]
-    load = panel.load_mw.copy()
-    for origin in origins:
-        load[:, origin : origin + LEADS] = np.nan
-    ask = learners(quick=quick)["gridcast"](replace(panel, load_mw=load), weeks.until)
+    origins = np.array([panel.index_of(each) for each in starts], dtype=np.int32)
+    ask = learners(quick=quick)["gridcast"](without(weeks, origins).panel, weeks.until)
     climatology = np.stack(
         [
             over_past_weather(
@@ -52,19 +42,10 @@ def main() -> None:
         ]
     )
     nothing = np.stack([without_weather(ask, panel, origin=origin) for origin in origins])
-    observed = ask(panel, np.array(origins, dtype=np.int32)).swapaxes(0, 1)
-    actual = np.stack([panel.load_mw[:, origin : origin + LEADS] for origin in origins])
+    observed = ask(panel, origins).swapaxes(0, 1)
+    actual = actual_mw(weeks, origins)
     ways = {"climatology": climatology, "none": nothing, "mean": (climatology + nothing) / 2, "observed": observed}
-    sys.stdout.write(json.dumps({name: _error_kw(each, actual) for name, each in ways.items()}) + "\n")
-
-
-def _error_kw(loads: Floats, actual: npt.NDArray[np.floating]) -> int:
-    """Weighted root mean square error of loads (week, series, lead), the system last."""
-    weight = np.ones(actual.shape)
-    weight[:, -1] = SYSTEM_WEIGHT
-    seen = np.isfinite(actual)
-    squared = (coherent(loads) - actual) ** 2
-    return round(_KW_PER_MW * float(np.sqrt(np.average(squared[seen], weights=weight[seen]))))
+    sys.stdout.write(json.dumps({name: error_kw(each, actual) for name, each in ways.items()}) + "\n")
 
 
 if __name__ == "__main__":

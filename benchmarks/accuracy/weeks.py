@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -41,6 +41,18 @@ FORECAST = datetime(2008, 7, 1, 5, tzinfo=UTC)
 PAST_YEARS = (1, 2, 3, 4)
 SHIFTED_DAYS = tuple(range(-7, 8))
 """Weather of the forecast week: that of each past year on the same date and up to a week off."""
+LEAST_SHARE = 0.25
+"""Of what is seen from the farther end of a withheld week: `week_sides` tells why."""
+SYSTEM_WEIGHT = 20
+"""Of the system beside each of its zones in the competition."""
+_KW_PER_MW = 1_000
+
+
+class Sides(NamedTuple):
+    """Loads of weeks amid the history, MW, both (week, series, lead): as seen from their beginning and their end."""
+
+    ahead: Floats
+    back: Floats
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -103,18 +115,31 @@ def mirror(panel: Panel, *, until: int) -> Panel:
 def solve(weeks: Weeks, learn: Learn) -> Floats:
     """Loads of all weeks, MW, (week, series, lead), the forecast week last.
 
-    A withheld week is forecast from its beginning and, backwards in time, from its end; each side counts by its
-    nearness. The forecast week, whose weather nobody knew, is the mean over the weather of past years: `week_weather`
-    tells why.
+    A withheld week is forecast from both its sides. The forecast week, whose weather nobody knew, is the mean over the
+    weather of past years: `week_weather` tells why.
     """
     forward = learn(weeks.panel, weeks.until)
-    backward = learn(weeks.mirrored, weeks.until)
-    ahead = forward(weeks.panel, weeks.withheld)
-    back = backward(weeks.mirrored, (weeks.until - weeks.withheld - LEADS).astype(np.int32))[..., ::-1]
-    nearness = (np.arange(LEADS) + 0.5) / LEADS
-    between = ahead * (1 - nearness) + back * nearness
+    withheld = seen(weeks, weeks.withheld, forward=forward, backward=learn(weeks.mirrored, weeks.until))
     week = over_past_weather(forward, weeks.panel, origin=weeks.last, years=PAST_YEARS)
-    return np.concatenate([between.swapaxes(0, 1), week[np.newaxis]])
+    return np.concatenate([between(withheld), week[np.newaxis]])
+
+
+def seen(weeks: Weeks, origins: Ints, *, forward: Ask, backward: Ask) -> Sides:
+    """Weeks from some positions on, forecast from their beginning and, backwards in time, from their end."""
+    ahead = forward(weeks.panel, origins)
+    back = backward(weeks.mirrored, (weeks.until - origins - LEADS).astype(np.int32))[..., ::-1]
+    return Sides(ahead.swapaxes(0, 1), back.swapaxes(0, 1))
+
+
+def between(sides: Sides, *, least_share: float = LEAST_SHARE) -> Floats:
+    """Loads (week, series, lead) of which each side has a share that grows with its nearness.
+
+    >>> week = Sides(np.zeros((1, 1, LEADS)), np.ones((1, 1, LEADS)))
+    >>> between(week, least_share=0.25)[0, 0, [0, 84, 167]].round(2)
+    array([0.25, 0.5 , 0.75])
+    """
+    share = least_share + (1 - 2 * least_share) * (np.arange(LEADS) + 0.5) / LEADS
+    return sides.ahead * (1 - share) + sides.back * share
 
 
 def over_past_weather(ask: Ask, panel: Panel, *, origin: int, years: tuple[int, ...]) -> Floats:
@@ -151,3 +176,26 @@ def coherent(loads: Floats) -> Floats:
     result = loads.copy()
     result[:, -1] = (loads[:, -1] + loads[:, :-1].sum(axis=1)) / 2
     return result
+
+
+def error_kw(loads: Floats, actual: npt.NDArray[np.floating]) -> int:
+    """Weighted root mean square error of loads (week, series, lead), MW, the system last."""
+    weight = np.ones(actual.shape)
+    weight[:, -1] = SYSTEM_WEIGHT
+    is_known = np.isfinite(actual)
+    squared = (coherent(loads) - actual) ** 2
+    return round(_KW_PER_MW * float(np.sqrt(np.average(squared[is_known], weights=weight[is_known]))))
+
+
+def without(weeks: Weeks, origins: Ints) -> Weeks:
+    """The same without the loads of other weeks, from some positions on, in either direction."""
+    load = weeks.panel.load_mw.copy()
+    for origin in origins:
+        load[:, origin : origin + LEADS] = np.nan
+    panel = replace(weeks.panel, load_mw=load)
+    return replace(weeks, panel=panel, mirrored=mirror(panel, until=weeks.until))
+
+
+def actual_mw(weeks: Weeks, origins: Ints) -> npt.NDArray[np.float32]:
+    """What came in weeks from some positions on, (week, series, lead)."""
+    return np.stack([weeks.panel.load_mw[:, origin : origin + LEADS] for origin in origins])

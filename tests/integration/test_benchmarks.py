@@ -102,6 +102,13 @@ def test_ways_to_do_without_the_weather_of_a_week_are_compared_on_another_one() 
     assert min(figures.values()) > 0
 
 
+def test_a_week_amid_the_history_is_forecast_from_both_its_sides() -> None:
+    figures = run("accuracy.week_sides", "--quick")
+    assert figures.keys() > {"ahead", "back", "both, 0.0", "both, 0.5"}
+    assert min(figures.values()) > 0
+    assert figures["both, 0.5"] < max(figures["ahead"], figures["back"])
+
+
 def test_the_competition_is_scored_as_its_organisers_did(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(ROOT)
     competition = importlib.import_module("benchmarks.accuracy.competition")

@@ -105,7 +105,7 @@ class Renewal:
             return None
         since = datetime.fromisoformat(champion.tags[PROMOTED_AT])
         live = compare_live(self.office.store, model=champion.version, shadow=shadow.version, since=since)
-        if live is not None and now - since >= _ENOUGH and live.worse_by > self.rules.max_live_worse:
+        if live is not None and now - since >= _ENOUGH and live.worse_by > self.rules.worse_after(now - since):
             reason = f"its live loss is {live.worse_by:.0%} above that of the one before: {live.in_words}"
             return self._roll_back(reason, champion)
         if now - since < self.rules.watch:

@@ -1,5 +1,6 @@
 """When a model is trained again, and how long it is tried out and watched."""
 
+import math
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -21,20 +22,28 @@ class RetrainRules:
         trial: how long a challenger that passed the gate forecasts beside the champion before it takes its place;
             zero puts it in charge at once.
         watch: how long after a promotion the former champion goes on beside the new one, to be compared with.
-        max_live_worse: share by which a new champion's live pinball loss may be above the former one's before the
-            former one is put back.
+        max_live_worse: share by which a new champion's live pinball loss may be above the former one's over the whole
+            watch before the former one is put back; over fewer days more, as a few say less.
 
     Raises:
         UsageError: a number is impossible.
     """
 
     every: timedelta = timedelta(days=28)
-    rest: timedelta = timedelta(days=7)
+    rest: timedelta = timedelta(days=14)
     judged_days: int = 28
     min_good_share: float = 0.9
     trial: timedelta = timedelta(0)
     watch: timedelta = timedelta(days=7)
     max_live_worse: float = 0.25
+
+    def worse_after(self, watched: timedelta) -> float:
+        """The share that `max_live_worse` stands for after part of the watch: means vary with one over √days.
+
+        >>> RetrainRules(watch=timedelta(days=4), max_live_worse=0.2).worse_after(timedelta(days=1))
+        0.4
+        """
+        return self.max_live_worse * math.sqrt(max(1.0, self.watch / watched))
 
     def __post_init__(self) -> None:
         if not (self.every >= _DAY and self.rest >= timedelta(0) and self.trial >= timedelta(0)):

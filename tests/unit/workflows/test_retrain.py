@@ -31,7 +31,7 @@ from gridcast.workflows.retrain_rules import RetrainRules
 from gridcast.workflows.train_model import KNOWN_UNTIL, TRAINED_BECAUSE
 
 DAY = timedelta(days=1)
-RULES = RetrainRules(every=28 * DAY, rest=7 * DAY, watch=5 * DAY)
+RULES = RetrainRules(every=28 * DAY, rest=7 * DAY, watch=4 * DAY, max_live_worse=0.2)
 
 
 @dataclass
@@ -221,21 +221,22 @@ def promoted_twice(plant: Plant) -> None:
 
 def test_a_champion_that_does_much_worse_than_the_one_before_is_sent_back_within_a_day(plant: Plant) -> None:
     promoted_twice(plant)
-    plant.live(model=1.3, shadow=1.0)
+    plant.live(model=1.5, shadow=1.0)
     plant.now += DAY
     done = plant.step()
     assert done.outcome is Outcome.ROLLED_BACK
-    assert "its live loss is 30% above that of the one before" in done.reason
+    assert "its live loss is 50% above that of the one before" in done.reason
     assert plant.in_charge() == "1"
     assert plant.registry.shadow() is None
 
 
 def test_a_champion_that_does_a_little_worse_for_a_day_stays_and_its_watch_ends(plant: Plant) -> None:
     promoted_twice(plant)
-    plant.live(model=1.1, shadow=1.0)
+    plant.live(model=1.3, shadow=1.0)
     plant.now += DAY
     assert plant.step().outcome is Outcome.NOTHING
-    plant.now += 4 * DAY
+    plant.live(model=1.05, shadow=1.0)
+    plant.now += 3 * DAY
     assert plant.step().outcome is Outcome.ENDED
     assert plant.in_charge() == "2"
     assert plant.registry.shadow() is None
@@ -259,7 +260,7 @@ def damage(model: RegisteredModel) -> None:
 
 def test_nobody_is_sent_back_to_a_model_that_was_sent_back_itself(plant: Plant) -> None:
     promoted_twice(plant)
-    plant.live(model=1.3, shadow=1.0)
+    plant.live(model=1.5, shadow=1.0)
     plant.now += DAY
     assert plant.step().outcome is Outcome.ROLLED_BACK
     damage(plant.registry.get("1"))

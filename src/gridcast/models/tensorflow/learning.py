@@ -144,7 +144,7 @@ class Learner:
 
     def _steps(self, windows: Windows) -> int:
         shown = self.spec.windows_in_epoch(len(windows.origin), leads=self.network_spec.leads)
-        return max(1, shown // self.spec.batch_size)
+        return max(1, shown // self.spec.windows_in_step(leads=self.network_spec.leads))
 
     def _weights(self) -> list[npt.NDArray[Any]]:
         return _values(self.network.weights)
@@ -173,7 +173,8 @@ class Learner:
         """No window comes twice in an epoch; what is drawn depends on seed, member and epoch alone."""
         rng = np.random.default_rng((self.spec.seed, self.member, epoch))
         count, leads, per_day = len(windows.origin), self.network_spec.leads, intervals_per_day(self.panel.interval)
-        drawn = rng.choice(count, min(count, self.spec.batch_size * steps), replace=False, shuffle=True)
+        shown = min(count, self.spec.windows_in_step(leads=leads) * steps)
+        drawn = rng.choice(count, shown, replace=False, shuffle=True)
         newest = int(windows.origin.max())
         for chosen in np.array_split(drawn, steps):
             batch = Windows(windows.series[chosen], windows.origin[chosen])

@@ -71,7 +71,7 @@ class TrainSpec:
         members: networks that learn from other random beginnings; their mean is the forecast.
         epochs: how often `windows_per_epoch` windows are shown to each at most.
         windows_per_epoch: windows of `USUAL_LEADS` intervals in an epoch, see `windows_in_epoch`.
-        batch_size: windows per step.
+        batch_size: windows of `USUAL_LEADS` intervals per step, see `windows_in_step`.
         learning_rate: of the first step; it falls to zero over all epochs like a cosine.
         weight_decay: pull of the weights towards zero (AdamW).
         half_life_days: age at which a window counts half as much as the newest.
@@ -116,5 +116,16 @@ class TrainSpec:
         >>> TrainSpec().windows_in_epoch(1_000_000, leads=48), TrainSpec().windows_in_epoch(1_000_000, leads=168)
         (16384, 4681)
         """
-        wanted = self.windows_per_epoch * min(1.0, max(USUAL_LEADS / leads, 0.25))
-        return max(1, min(int(wanted), windows // 2))
+        return max(1, min(int(self.windows_per_epoch * _share_of_usual(leads)), windows // 2))
+
+    def windows_in_step(self, *, leads: int) -> int:
+        """Windows per step: of longer or finer horizons fewer, a quarter at least, so that there are as many steps.
+
+        >>> TrainSpec().windows_in_step(leads=48), TrainSpec().windows_in_step(leads=168)
+        (64, 18)
+        """
+        return max(1, int(self.batch_size * _share_of_usual(leads)))
+
+
+def _share_of_usual(leads: int) -> float:
+    return min(1.0, max(USUAL_LEADS / leads, 0.25))

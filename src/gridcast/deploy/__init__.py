@@ -1,0 +1,1 @@
+"""Kubernetes: manifests are applied, rollouts awaited, tested and taken back."""
