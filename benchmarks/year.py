@@ -67,6 +67,7 @@ calendar: {calendar}
 _MODEL = """
 training: {training}
 network: {network}
+gate: {gate}
 backtest: {{days: {first}}}
 retraining: {{every: P{every}D, judged_days: {judged}}}
 """
@@ -99,6 +100,7 @@ class Plan:
     first: int = 84
     training: str = "{members: 1, windows_per_epoch: 8192}"
     network: str = "{}"
+    gate: str = "{}"
 
 
 @dataclass(slots=True)
@@ -117,7 +119,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.year", description=__doc__)
     default = Path("../shared/data/vic_elec.parquet")
     parser.add_argument("--victoria", type=Path, default=default, help="the sample is used where it is absent")
-    parser.add_argument("--quick", action="store_true", help="five weeks of the sample, with a tiny network")
+    parser.add_argument("--quick", action="store_true", help="sixteen days of the sample, with a tiny network")
     parser.add_argument("--days", type=int, help="only so many")
     parser.add_argument("--keep", type=Path, help="work in this folder and leave it there")
     asked = parser.parse_args()
@@ -147,23 +149,24 @@ def _sample() -> Plan:
     sample = read_sample()
     loads = sample.readings.filter(series_id="zone_01").select("valid_time", "load_mw")
     weather = sample.weather.group_by(pl.col("valid_time").dt.truncate("1h")).agg(pl.col("temperature_c").mean())
-    first, start = datetime(2004, 6, 1, 6, tzinfo=UTC), datetime(2005, 3, 1, 6, tzinfo=UTC)
+    first, start = datetime(2004, 7, 1, 6, tzinfo=UTC), datetime(2005, 4, 15, 6, tzinfo=UTC)
     hours = loads.join(weather, on="valid_time").filter(pl.col("valid_time") >= first).sort("valid_time")
     return Plan(
         name="sample",
-        hours=hours.filter(pl.col("valid_time") < start + 40 * DAY),
+        hours=hours.filter(pl.col("valid_time") < start + 20 * DAY),
         start=start,
-        days=35,
-        scrambled=3,
-        bad=16,
-        damaged=26,
+        days=16,
+        scrambled=1,
+        bad=8,
+        damaged=12,
         time_zone="America/New_York",
         calendar="{country: US}",
-        every=10,
+        every=6,
         judged=14,
         first=28,
         training="{members: 1, epochs: 2, windows_per_epoch: 2048, held_out_blocks: 4}",
         network="{width: 32, encoder_width: 16, summary: 8, horizon: 4}",
+        gate="{coverage_80: [0.3, 0.99]}",
     )
 
 
@@ -209,7 +212,12 @@ def _installation(plan: Plan, folder: Path) -> Path:
     places = {"meters": folder / "meters", "weather": folder / "weather"}
     pipeline = _PIPELINE.format(**places, time_zone=plan.time_zone, calendar=plan.calendar)
     model = _MODEL.format(
-        training=plan.training, network=plan.network, every=plan.every, judged=plan.judged, first=plan.first
+        training=plan.training,
+        network=plan.network,
+        every=plan.every,
+        judged=plan.judged,
+        first=plan.first,
+        gate=plan.gate,
     )
     (config / "pipeline_config.yaml").write_text(pipeline, encoding="utf-8")
     (config / "model_config.yaml").write_text(model, encoding="utf-8")

@@ -68,6 +68,14 @@ def test_changes_that_are_injected_are_looked_for_in_the_sample() -> None:
     assert figures["days"]["dead"]["most"] == 1
 
 
+def test_weeks_without_anybody_looking_end_with_a_model_that_is_whole_and_every_day_forecast() -> None:
+    figures = run("year", "--quick")
+    assert figures.keys() >= {*EACH, "steps", "missed"}
+    assert figures["days_without_forecast"] == 0
+    assert figures["forecasts_of_the_bad_model"] <= 2
+    assert {"promotion_refused", "rolled_back", "trained"} <= figures["steps"].keys()
+
+
 def test_a_zone_left_out_is_forecast_beside_one_that_was_learned() -> None:
     figures = run("cold_series", "--quick")
     assert figures.keys() >= {*EACH, "pinball", "width_80", "cold_coverage_80", "learned_coverage_80"}
@@ -133,5 +141,5 @@ def test_every_benchmark_is_run_here() -> None:
     modules = {each.stem for each in (ROOT / "benchmarks").glob("*.py")} - {"__init__"}
     packages = {each.parent.name for each in (ROOT / "benchmarks").glob("*/__main__.py")}
     timed = {"train", "inference", "stream", "store", "api"}
-    run_here = timed | {"vee_quality", "station_mix", "batch", "accuracy", "cold_series", "drift"}
+    run_here = timed | {"vee_quality", "station_mix", "batch", "accuracy", "cold_series", "drift", "year"}
     assert modules | packages == run_here
