@@ -13,8 +13,8 @@ class Gate:
         min_skill_vs_naive: share by which its mean pinball loss must be below the weekly naive's.
         coverage_80: lowest and highest share of measurements its 80 % band may hold; beyond them it must at least be
             nearer to 80 % than the champion's.
-        min_confidence: how sure it must be that its loss is below the champion's, 0 to 1, where there are enough days
-            to say; 0 asks for a smaller mean loss only.
+        min_confidence: how sure it must be that its loss is below the champion's, 0 to 1; 0 asks for a smaller mean
+            loss only.
         max_worse_at_level: share by which its loss may be above the champion's at any level of the hierarchy.
         max_latency_ms: longest time for the forecast of one series, once it is loaded.
         max_size_mb: largest artefact.

@@ -1,6 +1,6 @@
 """Whether what was measured of a model is enough to take charge, in words."""
 
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import polars as pl
 
@@ -12,7 +12,7 @@ from gridcast.workflows.backtest import Backtest
 from gridcast.workflows.gate import Gate
 from gridcast.workflows.judge_model import Comparison
 
-WEEKS = Resampling()
+WEEK: Final = 7
 
 
 class Verdict(NamedTuple):
@@ -126,14 +126,15 @@ def _because(candidate: Backtest, champion: Backtest | None, *, sure: _Sureness 
 
 
 def _sureness(candidate: Backtest, champion: Backtest) -> _Sureness | None:
-    """How sure the difference is; None where there are too few days to say."""
-    if len(candidate.origins) < FEWEST_BLOCKS * WEEKS.block:
+    """How sure the difference is, by weeks or, of less than four, by quarters of the days; None without points."""
+    if candidate.points.is_empty() or champion.points.is_empty():
         return None
+    block = min(WEEK, len(candidate.origins) // FEWEST_BLOCKS)
     points = pl.concat(
         each.points.filter(pl.col("forecaster") == MODEL).with_columns(pl.lit(name).alias("forecaster"))
         for name, each in (("candidate", candidate), ("champion", champion))
     )
-    pairs = compare_pairs(points, time_zone="UTC", resampling=WEEKS)
+    pairs = compare_pairs(points, time_zone="UTC", resampling=Resampling(block=block))
     pair = pairs.row(by_predicate=pl.col("metric") == "pinball_mw", named=True)
     return _Sureness(pair["probability_a_better"], pair["difference"], pair["low"], pair["high"])
 
