@@ -253,6 +253,7 @@ def test_peaks_ahead_and_judged_are_those_of_the_store_and_the_backtest(replayed
     tomorrow = pl.col("valid_time").dt.convert_time_zone("Europe/London").dt.date() == datetime(2008, 7, 1).date()  # noqa: DTZ001
 
     ahead = place.json("peaks", "--limit", "1e9", "--to", "peaks.csv")
+    shutil.rmtree(place.directory / "data" / "backtest")
     place.run("peaks", "--backtest", code=1)
     place.run("backtest", "--model", "champion")
     judged = place.json("peaks", "--backtest", "--threshold", "0.3")

@@ -30,7 +30,6 @@ def main() -> None:
 def quiet_libraries() -> None:
     """Let libraries speak of trouble only: this must be set before they are loaded."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    os.environ.setdefault("MLFLOW_CONFIGURE_LOGGING", "false")
     wants_json = os.environ.get("GRIDCAST_APP__LOGGING__FORMAT") == Form.JSON.value
     begin_logs(Form.JSON if wants_json else Form.TEXT, level=Level.WARNING)
     logging.getLogger("apache_beam").setLevel(logging.CRITICAL)

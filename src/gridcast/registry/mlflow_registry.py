@@ -23,6 +23,7 @@ from gridcast.registry.catalogue import (
 )
 
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+os.environ.setdefault("MLFLOW_CONFIGURE_LOGGING", "false")
 
 from mlflow.entities import Metric, Param, Run, RunTag
 from mlflow.entities.model_registry import ModelVersion as MlflowVersion

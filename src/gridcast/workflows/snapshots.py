@@ -1,10 +1,12 @@
 """Clean histories that models were trained on, kept each once under the hash of what they hold."""
 
+import contextlib
 import hashlib
 import json
 import os
 import shutil
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
@@ -13,6 +15,21 @@ from gridcast.ingestion.atomic import disk_error
 from gridcast.workflows.processed import Processed
 
 _SUMS: Final = "sha256.json"
+
+
+@contextlib.contextmanager
+def keeping_snapshot(processed: Processed, *, directory: Path) -> Iterator[None]:
+    """Keep a history before something is made of it; what the block gives up is not kept, if it was not before."""
+    was_there = (directory / processed.fingerprint).exists()
+    folder = keep_snapshot(processed, directory=directory)
+    try:
+        yield
+    except BaseException:
+        if not was_there:
+            shutil.rmtree(folder, ignore_errors=True)
+            with contextlib.suppress(OSError):
+                directory.rmdir()
+        raise
 
 
 def keep_snapshot(processed: Processed, *, directory: Path) -> Path:

@@ -28,7 +28,7 @@ from gridcast.workflows.history import training_history
 from gridcast.workflows.lineage import git_revision, pip_requirements
 from gridcast.workflows.processed import Processed
 from gridcast.workflows.recipe import Recipe
-from gridcast.workflows.snapshots import keep_snapshot
+from gridcast.workflows.snapshots import keeping_snapshot
 
 _LOG: Final = logging.getLogger(__name__)
 
@@ -115,9 +115,8 @@ def train_model(
     if known is not None and not again:
         registry.nominate(known)
         return registry.get(known.version), True
-    if snapshots is not None:
-        keep_snapshot(processed, directory=snapshots)
-    with crew() as cluster:
+    keeping = nullcontext() if snapshots is None else keeping_snapshot(processed, directory=snapshots)
+    with keeping, crew() as cluster:
         made = make(
             processed,
             recipe=recipe,

@@ -43,7 +43,7 @@ def test_forecasts_carry_every_quantile_in_order() -> None:
 
 def test_quality_and_layer_are_the_words_written_to_tables() -> None:
     assert [str(each) for each in tables.Quality] == ["good", "estimated", "edited", "bad", "missing"]
-    assert [str(each) for each in tables.Layer] == ["model", "reconciled", "operator"]
+    assert [str(each) for each in tables.Layer] == ["model", "reconciled", "operator", "shadow", "external"]
 
 
 def test_the_first_and_the_last_of_some_times_keep_their_zone() -> None:
