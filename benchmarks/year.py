@@ -21,7 +21,7 @@ import sys
 import tempfile
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -103,17 +103,6 @@ class Plan:
     gate: str = "{}"
 
 
-@dataclass(slots=True)
-class Log:
-    """What happened."""
-
-    trainings: Counter[str] = field(default_factory=Counter)
-    refused: list[str] = field(default_factory=list)
-    bad_issued: int = 0
-    days_without_forecast: int = 0
-    drift_events: int = 0
-
-
 def main() -> None:
     """Print what happened and the JSON line."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.year", description=__doc__)
@@ -171,7 +160,7 @@ def _sample() -> Plan:
 
 
 def _measured(plan: Plan, folder: Path, *, quick: bool) -> dict[str, Any]:
-    config, log = _installation(plan, folder), Log()
+    config, calls = _installation(plan, folder), Counter[str]()
     here = Installation.open(config)
     _drop(plan, folder, until=plan.start, since=None)
     _call(lambda: ingest.ingest(config, output=Format.JSON))
@@ -188,16 +177,16 @@ def _measured(plan: Plan, folder: Path, *, quick: bool) -> dict[str, Any]:
         if number == plan.damaged:
             _damage(here)
         if number == plan.bad:
-            bad = _register_bad(here, log)
+            bad = _register_bad(here)
         if bad is not None and number == plan.bad + 2:
             _insist(here, bad)
         if not _stream(config):
-            _retrain(config, log)
-            log.days_without_forecast += not _stream(config)
+            _retrain(config, calls)
+            _stream(config)
         _call(lambda: drift.drift(config, output=Format.JSON))
-        _retrain(config, log)
+        _retrain(config, calls)
         _tell(number, plan, here)
-    return _figures(plan, here, first, bad, log, quick=quick)
+    return _figures(plan, here, first, bad, calls, quick=quick)
 
 
 def _copied(model: RegisteredModel, folder: Path) -> RegisteredModel:
@@ -250,7 +239,7 @@ def _time() -> pl.Expr:
     return pl.col("valid_time").dt.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def _register_bad(here: Installation, log: Log) -> RegisteredModel:
+def _register_bad(here: Installation) -> RegisteredModel:
     """A model that saw next to nothing, as a challenger whose promotion somebody asks for."""
     recipe = here.settings.model.recipe
     little = replace(recipe.training, members=1, epochs=1, windows_per_epoch=64, learning_rate=1e-5)
@@ -266,10 +255,7 @@ def _register_bad(here: Installation, log: Log) -> RegisteredModel:
     with here.store() as store, contextlib.suppress(GateRefusedError):
         judge = here.judge(days=here.settings.model.retraining.judged_days)
         office = Office(here.registry(), store, here.known_until(store), "somebody in a hurry")
-        try:
-            office.promote(model, gate=here.settings.model.gate, compare=judge.compare)
-        except GateRefusedError as refusal:
-            log.refused.append(str(refusal))
+        office.promote(model, gate=here.settings.model.gate, compare=judge.compare)
     return model
 
 
@@ -296,14 +282,13 @@ def _stream(config: Path) -> bool:
     return True
 
 
-def _retrain(config: Path, log: Log) -> None:
+def _retrain(config: Path, calls: Counter[str]) -> None:
     try:
         done = _call(lambda: retrain.retrain(config, actor="timer", output=Format.JSON))
-    except GateRefusedError as refusal:
-        log.refused.append(str(refusal))
-        log.trainings["refused"] += 1
+    except GateRefusedError:
+        calls["refused"] += 1
         return
-    log.trainings[done["outcome"]] += 1
+    calls[done["outcome"]] += 1
 
 
 def _call(command: Any) -> Any:
@@ -326,7 +311,13 @@ def _tell(number: int, plan: Plan, here: Installation) -> None:
 
 
 def _figures(
-    plan: Plan, here: Installation, first: RegisteredModel, bad: RegisteredModel | None, log: Log, *, quick: bool
+    plan: Plan,
+    here: Installation,
+    first: RegisteredModel,
+    bad: RegisteredModel | None,
+    calls: Counter[str],
+    *,
+    quick: bool,
 ) -> dict[str, Any]:
     end = plan.start + (plan.days + 1) * DAY
     with here.store() as store:
@@ -357,7 +348,7 @@ def _figures(
         "pinball_mw": year,
         "pinball_static_mw": still,
         "steps": dict(Counter(each.action.removeprefix("model.") for each in steps)),
-        "calls": dict(log.trainings),
+        "calls": dict(calls),
         "drift_events": int((events["kind"] == "drift").sum()),
         "forecasts_of_the_bad_model": of_bad,
         "days_without_forecast": missed,

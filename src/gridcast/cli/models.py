@@ -7,6 +7,7 @@ import typer
 
 from gridcast.cli.options import ConfigOption, DryRunOption, Format, FormatOption
 from gridcast.cli.output import show
+from gridcast.cli.training import training_remark
 
 if TYPE_CHECKING:
     from gridcast.cli.installation import Installation
@@ -282,7 +283,7 @@ def reproduce(
             snapshots=here.workspace.snapshots,
             days=here.settings.model.backtest.days,
             local_hour=here.settings.model.backtest.local_hour,
-            on_progress=lambda at: tell(at.done, f"epoch {at.epoch}/{at.epochs}"),
+            on_progress=lambda at: tell(at.done, training_remark(at)),
         )
     worst = max((abs(each.relative) for each in found.measures), default=0.0)
     show(

@@ -6,7 +6,8 @@ import typer
 
 from gridcast.cli.models import ActorOption, user
 from gridcast.cli.options import ConfigOption, DryRunOption, Format, FormatOption
-from gridcast.cli.output import progress, show
+from gridcast.cli.output import show
+from gridcast.cli.training import learn
 from gridcast.domain.errors import GateRefusedError
 
 if TYPE_CHECKING:
@@ -44,27 +45,13 @@ def retrain(
     with native_log_muted():
         from gridcast.workflows.promote_model import Office
         from gridcast.workflows.retrain import Outcome, Renewal
-        from gridcast.workflows.train_model import train_model
     from gridcast.workflows.drift_state import read_drift
 
     here = Installation.open(config)
     rules, processed = here.settings.model.retraining, here.processed()
 
     def train(because: str) -> "RegisteredModel":
-        with progress("training", total=1.0) as tell:
-            model, _ = train_model(
-                processed,
-                registry,
-                recipe=here.settings.model.recipe,
-                unseen_from=here.unseen_from(days=rules.judged_days),
-                scratch=here.workspace.data_dir / ".export.partial",
-                on_progress=lambda at: tell(at.done, f"epoch {at.epoch}/{at.epochs}"),
-                unfinished=here.workspace.unfinished_training,
-                data_licence=here.data_licence,
-                because=because,
-                snapshots=here.workspace.snapshots,
-            )
-        return model
+        return learn(here, unseen_from=here.unseen_from(days=rules.judged_days), because=because)[0]
 
     with retraining_alone(here.workspace.data_dir), here.store() as store:
         registry = here.registry()

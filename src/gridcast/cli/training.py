@@ -1,5 +1,7 @@
 """`gridcast train`: from clean history to a challenger."""
 
+from contextlib import nullcontext
+from datetime import datetime
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -11,6 +13,8 @@ if TYPE_CHECKING:
     from gridcast.cli.installation import Installation
     from gridcast.models.tensorflow.cluster import Cluster
     from gridcast.models.tensorflow.train import Progress
+    from gridcast.registry.catalogue import RegisteredModel
+    from gridcast.workflows.train_model import Crew
 
 
 def train(
@@ -32,31 +36,15 @@ def train(
     """
     from gridcast.cli.installation import Installation
     from gridcast.cli.workers import cluster_from_outside, crew_of
-    from gridcast.models.tensorflow.native_log import native_log_muted
 
     here = Installation.open(config)
     cluster = cluster_from_outside(workers=workers)
 
-    with native_log_muted():
-        from gridcast.workflows.train_model import train_model
-
     if cluster is not None and not cluster.is_chief:
         _learn_along(here, cluster, output=output)
         return
-    with progress("training", total=1.0) as tell:
-        model, reused = train_model(
-            here.processed(),
-            here.registry(),
-            recipe=here.settings.model.recipe,
-            unseen_from=here.unseen_from(),
-            scratch=here.workspace.data_dir / ".export.partial",
-            on_progress=lambda at: tell(at.done, _remark(at)),
-            again=again,
-            unfinished=here.workspace.unfinished_training,
-            crew=crew_of(cluster, workers=workers, config=config),
-            data_licence=here.data_licence,
-            snapshots=here.workspace.snapshots,
-        )
+    crew = crew_of(cluster, workers=workers, config=config)
+    model, reused = learn(here, unseen_from=here.unseen_from(), again=again, crew=crew)
     seconds = model.metrics.get("train_seconds", 0.0)
     show(
         {"version": model.version, "reused": reused, "metrics": dict(model.metrics), "params": dict(model.params)},
@@ -69,8 +57,37 @@ def train(
     )
 
 
+def learn(
+    here: "Installation", *, unseen_from: datetime, again: bool = False, because: str = "", crew: "Crew" = nullcontext
+) -> "tuple[RegisteredModel, bool]":
+    """Train on what an installation has from before a time, see `train_model`."""
+    from gridcast.models.tensorflow.native_log import native_log_muted
+
+    with native_log_muted():
+        from gridcast.workflows.train_model import train_model
+
+    with progress("training", total=1.0) as tell:
+        return train_model(
+            here.processed(),
+            here.registry(),
+            recipe=here.settings.model.recipe,
+            unseen_from=unseen_from,
+            scratch=here.workspace.data_dir / ".export.partial",
+            on_progress=lambda at: tell(at.done, training_remark(at)),
+            again=again,
+            unfinished=here.workspace.unfinished_training,
+            crew=crew,
+            data_licence=here.data_licence,
+            because=because,
+            snapshots=here.workspace.snapshots,
+        )
+
+
 def _learn_along(here: "Installation", cluster: "Cluster", *, output: Format) -> None:
-    from gridcast.workflows.train_model import make
+    from gridcast.models.tensorflow.native_log import native_log_muted
+
+    with native_log_muted():
+        from gridcast.workflows.train_model import make
 
     make(
         here.processed(),
@@ -87,6 +104,7 @@ def _learn_along(here: "Installation", cluster: "Cluster", *, output: Format) ->
     )
 
 
-def _remark(at: "Progress") -> str:
+def training_remark(at: "Progress") -> str:
+    """How far a training is, in words."""
     member = "" if at.members == 1 else f"member {min(at.member + 1, at.members)}/{at.members}, "
     return f"{member}epoch {at.epoch}/{at.epochs}, held-out loss {at.held_out_loss:.4f}"
