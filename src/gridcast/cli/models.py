@@ -1,6 +1,9 @@
 """`gridcast model`: which models there are, who is in charge, and how it came to that."""
 
 import getpass
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -12,8 +15,6 @@ from gridcast.cli.training import training_remark
 if TYPE_CHECKING:
     from gridcast.cli.installation import Installation
     from gridcast.registry.catalogue import RegisteredModel
-    from gridcast.registry.mlflow_registry import Registry
-    from gridcast.store.store import Store
     from gridcast.workflows.promote_model import Office, Promotion
 
 model_app = typer.Typer(
@@ -118,13 +119,9 @@ def promote(
       gridcast model promote 2 --dry-run
       gridcast model promote 3 --shadow
     """
-    from gridcast.cli.installation import Installation
-
-    here = Installation.open(config)
-    with here.store() as store:
-        registry = here.registry()
-        done = _office(here, registry, store, actor=actor, dry_run=dry_run).promote(
-            registry.get(version) if version else registry.candidate(),
+    with _office(config, actor=actor, dry_run=dry_run) as (here, office):
+        done = office.promote(
+            office.registry.get(version) if version else office.registry.candidate(),
             gate=here.settings.model.gate,
             compare=here.judge().compare,
             on_trial=on_trial,
@@ -149,11 +146,8 @@ def withdraw(
     Example:
       gridcast model withdraw --reason "no better after two weeks"
     """
-    from gridcast.cli.installation import Installation
-
-    here = Installation.open(config)
-    with here.store() as store:
-        ended = _office(here, here.registry(), store, actor=actor, dry_run=dry_run).end_trial(reason=reason)
+    with _office(config, actor=actor, dry_run=dry_run) as (_, office):
+        ended = office.end_trial(reason=reason)
     show(
         {"version": ended.version, "changed": not dry_run},
         last_line=f"model {ended.version} {'would no longer be' if dry_run else 'is no longer'} on trial.",
@@ -177,11 +171,8 @@ def rollback(
     Example:
       gridcast model rollback --reason "night valley 5 % too low since Monday"
     """
-    from gridcast.cli.installation import Installation
-
-    here = Installation.open(config)
-    with here.store() as store:
-        done = _office(here, here.registry(), store, actor=actor, dry_run=dry_run).roll_back(reason=reason)
+    with _office(config, actor=actor, dry_run=dry_run) as (_, office):
+        done = office.roll_back(reason=reason)
     verb = "would be" if dry_run else "is"
     _show_promotion(done, f"model {done.version} {verb} champion again, {done.reason}.", output=output)
 
@@ -201,12 +192,8 @@ def approve(
     Example:
       gridcast model approve 4 --reason "errors of the holidays looked at"
     """
-    from gridcast.cli.installation import Installation
-
-    here = Installation.open(config)
-    with here.store() as store:
-        registry = here.registry()
-        model, office = registry.get(version), _office(here, registry, store, actor=actor, dry_run=dry_run)
+    with _office(config, actor=actor, dry_run=dry_run) as (_, office):
+        model = office.registry.get(version)
         office.approve(model, reason=reason)
     show(
         {"version": model.version, "actor": office.actor, "changed": not dry_run},
@@ -305,12 +292,15 @@ def reproduce(
         )
 
 
-def _office(
-    here: "Installation", registry: "Registry", store: "Store", *, actor: str | None, dry_run: bool
-) -> "Office":
+@contextmanager
+def _office(config: Path | None, *, actor: str | None, dry_run: bool) -> "Iterator[tuple[Installation, Office]]":
+    """An installation and where it is decided there who is in charge."""
+    from gridcast.cli.installation import Installation
     from gridcast.workflows.promote_model import Office
 
-    return Office(registry, store, here.known_until(store), actor or user(), dry_run=dry_run)
+    here = Installation.open(config)
+    with here.store() as store:
+        yield here, Office(here.registry(), store, here.known_until(store), actor or user(), dry_run=dry_run)
 
 
 def _show_promotion(done: "Promotion", last_line: str, *, output: Format) -> None:

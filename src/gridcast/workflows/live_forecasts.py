@@ -1,6 +1,5 @@
 """Forecasts of a stream, and what it keeps at hand for them: clean readings, the model and its refreshes."""
 
-import functools
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -18,8 +17,8 @@ from gridcast.workflows.clean_history import CleanHistory
 from gridcast.workflows.issue_forecast import issue_forecast
 from gridcast.workflows.known import DAYS_KNOWN, Known
 from gridcast.workflows.processed import Processed
-from gridcast.workflows.refresh import Refresh, refresh_at
-from gridcast.workflows.refresh_ahead import RefreshAhead
+from gridcast.workflows.refresh import refresh_at
+from gridcast.workflows.refresh_ahead import Make, RefreshAhead
 from gridcast.workflows.rules import CleaningRules
 
 Span = tuple[datetime, datetime]
@@ -99,8 +98,7 @@ class LiveForecasts:
         known = self._known(clean, span=span, days=DAYS_OF_HISTORY)
 
         def issued(version: Version) -> pl.DataFrame:
-            make = functools.partial(self._make, clean, span=span, artefact=version.artefact)
-            refresh = self._refreshes.of(version.artefact, span[1], make)
+            refresh = self._refreshes.of(version.artefact, span[1], self._maker(clean, span=span, by=version))
             return issue_forecast(
                 self._forecaster_of(version.artefact),
                 known,
@@ -123,8 +121,7 @@ class LiveForecasts:
         """The clean rows of a span have been written; begin with the refreshes that forecasts need next."""
         self.history.committed(clean, span=span)
         for version in () if by is None else by.versions:
-            make = functools.partial(self._make, clean, span=span, artefact=version.artefact)
-            self._refreshes.begin(version.artefact, span[1], make)
+            self._refreshes.begin(version.artefact, span[1], self._maker(clean, span=span, by=version))
 
     def known(self, readings: pl.DataFrame, *, issue_time: datetime, days: int) -> Known:
         """What is known at an issue time: some clean readings, and weather and holidays of the batch run."""
@@ -137,9 +134,14 @@ class LiveForecasts:
         readings = pl.concat([before, clean.select(before.columns)])
         return self.known(readings, issue_time=span[1], days=days)
 
-    def _make(self, clean: pl.DataFrame, *, span: Span, artefact: Path) -> Callable[[datetime], Refresh | None]:
-        known = self._known(clean, span=span, days=DAYS_KNOWN)
-        return lambda issue_time: refresh_at(Forecaster.load(artefact), known, issue_time=issue_time)
+    def _maker(self, clean: pl.DataFrame, *, span: Span, by: Version) -> Callable[[], Make]:
+        """Looks up what a refresh rests on when it is called, and makes the refresh when what it gives is called."""
+
+        def look_up() -> Make:
+            known = self._known(clean, span=span, days=DAYS_KNOWN)
+            return lambda issue_time: refresh_at(Forecaster.load(by.artefact), known, issue_time=issue_time)
+
+        return look_up
 
     def _forecaster_of(self, artefact: Path) -> Forecaster:
         if artefact not in self._forecasters:

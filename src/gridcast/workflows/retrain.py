@@ -87,21 +87,25 @@ class Renewal:
 
     def step(self, *, only_if_drifted: bool = False, is_forced: bool = False) -> Done:
         """Take the next step."""
-        return (
-            self._watch()
-            or self._decide_trial()
-            or self._judge_again()
-            or self._renew(only_if_drifted=only_if_drifted, is_forced=is_forced)
-        )
-
-    def _watch(self) -> Done | None:
-        """Hold a new champion against the former one, and see that its artefact is whole."""
-        registry, now = self.office.registry, self.office.known_until
-        champion, previous, shadow = registry.champion(), registry.previous(), registry.shadow()
+        champion = self.office.registry.champion()
         damage = "" if champion is None else _damage_of(champion)
+        begun = None if champion is None else self._watch(champion, damage=damage) or self._decide_trial(champion)
+        if begun is not None:
+            return begun
+        forced = "it was asked for" if is_forced else ""
         if champion is not None and damage:
+            forced = (
+                forced or f"the artefact of champion {champion.version} is damaged, and there is none to go back to"
+            )
+        return self._judge_again() or self._renew(forced, only_if_drifted=only_if_drifted)
+
+    def _watch(self, champion: RegisteredModel, *, damage: str) -> Done | None:
+        """Hold a new champion against the former one; send back one whose artefact is damaged."""
+        registry, now = self.office.registry, self.office.known_until
+        previous, shadow = registry.previous(), registry.shadow()
+        if damage:
             return self._roll_back(f"its artefact is damaged: {damage}", champion)
-        if champion is None or previous is None or shadow is None or shadow.version != previous.version:
+        if previous is None or shadow is None or shadow.version != previous.version:
             return None
         since = datetime.fromisoformat(champion.tags[PROMOTED_AT])
         live = compare_live(self.office.store, model=champion.version, shadow=shadow.version, since=since)
@@ -129,11 +133,10 @@ class Renewal:
         self.office.roll_back(to=whole, reason=reason)
         return Done(Outcome.ROLLED_BACK, whole.version, reason)
 
-    def _decide_trial(self) -> Done | None:
+    def _decide_trial(self, champion: RegisteredModel) -> Done | None:
         """Put a challenger in charge that has done better beside the champion, or end its trial."""
-        registry, now = self.office.registry, self.office.known_until
-        champion, shadow = registry.champion(), registry.shadow()
-        if champion is None or shadow is None or ON_TRIAL_FOR not in shadow.tags:
+        now, shadow = self.office.known_until, self.office.registry.shadow()
+        if shadow is None or ON_TRIAL_FOR not in shadow.tags:
             return None
         since = datetime.fromisoformat(shadow.tags[ON_TRIAL_SINCE])
         until = since + timedelta(days=float(shadow.tags[ON_TRIAL_FOR]))
@@ -187,8 +190,9 @@ class Renewal:
             self.office.registry.tag(challenger.version, {ON_TRIAL_FOR: str(self.rules.trial / timedelta(days=1))})
         return Done(Outcome.ON_TRIAL if on_trial else Outcome.PROMOTED, challenger.version, done.reason)
 
-    def _renew(self, *, only_if_drifted: bool, is_forced: bool) -> Done:
-        because, otherwise = self._due(only_if_drifted=only_if_drifted, is_forced=is_forced)
+    def _renew(self, forced: str, *, only_if_drifted: bool) -> Done:
+        """Train and judge a challenger if one is due, or for the reason that forces it."""
+        because, otherwise = (forced, "") if forced else self._due(only_if_drifted=only_if_drifted)
         if not because:
             return Done(Outcome.NOTHING, "", otherwise)
         share = self._good_share()
@@ -207,14 +211,9 @@ class Renewal:
         self._record(Step.TRAINED, challenger.version, because)
         return self._judge(challenger)
 
-    def _due(self, *, only_if_drifted: bool, is_forced: bool) -> tuple[str, str]:
+    def _due(self, *, only_if_drifted: bool) -> tuple[str, str]:
         """Why a training is due, or why none is."""
         now, trained = self.office.known_until, self._last_training()
-        champion = self.office.registry.champion()
-        if is_forced:
-            return "it was asked for", ""
-        if champion is not None and _damage_of(champion):
-            return f"the artefact of champion {champion.version} is damaged, and there is none to go back to", ""
         if trained is None:
             return "no model has been trained yet", ""
         fired = [] if self.drift is None else list(firing(self.drift))
