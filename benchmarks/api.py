@@ -35,7 +35,7 @@ from gridcast.domain.series import zones_to_system
 from gridcast.domain.tables import FORECASTS, Layer
 from gridcast.store import keys
 from gridcast.store.store import Store
-from gridcast.workflows.processed import Processed
+from gridcast.workflows.readings.processed import Processed
 
 sys.path.append(str(Path(__file__).parents[1] / "tests"))
 

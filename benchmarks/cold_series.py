@@ -32,7 +32,7 @@ from gridcast.models.tensorflow.artefact import STATION_MIX
 from gridcast.models.tensorflow.serving import Forecaster
 from gridcast.models.tensorflow.spec import NetworkSpec, TrainSpec
 from gridcast.settings.model import ModelSettings
-from gridcast.workflows.backtest import model_quantiles
+from gridcast.workflows.judging.backtest import model_quantiles
 
 TARGET = 1.25
 LEFT_OUT = ("zone_02", "zone_06", "zone_12", "zone_17", "zone_20")

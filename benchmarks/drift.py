@@ -31,7 +31,7 @@ from gridcast.ingestion.sample import TIME_ZONE
 from gridcast.models.tensorflow.serving import Forecaster
 from gridcast.models.tensorflow.spec import NetworkSpec, TrainSpec
 from gridcast.settings.model import ModelSettings
-from gridcast.workflows.backtest import model_quantiles, scored_points_of
+from gridcast.workflows.judging.backtest import model_quantiles, scored_points_of
 
 TARGET = 1.0
 WITHIN_DAYS = 3

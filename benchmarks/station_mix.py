@@ -24,7 +24,7 @@ from gridcast.features.station_choice import learn_station_mix
 from gridcast.features.station_mix import StationMix, plain_mix
 from gridcast.features.station_reports import reports_on
 from gridcast.features.windows import intervals_per_day, window_targets
-from gridcast.workflows.baselines import fit_linear_baselines
+from gridcast.workflows.forecasts.baselines import fit_linear_baselines
 
 Floats = npt.NDArray[np.float64]
 

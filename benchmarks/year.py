@@ -38,11 +38,11 @@ from gridcast.domain.tables import Layer
 from gridcast.ingestion.sample import read_sample
 from gridcast.models.tensorflow.serving import Forecaster
 from gridcast.registry.catalogue import RegisteredModel
-from gridcast.workflows.backtest import MODEL, Task, answers_of
-from gridcast.workflows.gate import Gate
-from gridcast.workflows.model_history import read_history
-from gridcast.workflows.promote_model import Office
-from gridcast.workflows.train_model import train_model
+from gridcast.workflows.judging.backtest import MODEL, Task, answers_of
+from gridcast.workflows.lifecycle.gate import Gate
+from gridcast.workflows.lifecycle.model_history import read_history
+from gridcast.workflows.lifecycle.promote_model import Office
+from gridcast.workflows.training.train_model import train_model
 
 TARGET = 1.0
 SERIES = "demand"

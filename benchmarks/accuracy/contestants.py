@@ -23,8 +23,8 @@ from gridcast.features.windows import RECENT_DAYS
 from gridcast.models.tensorflow.serving import Forecaster
 from gridcast.models.tensorflow.spec import NetworkSpec, TrainSpec
 from gridcast.settings.model import ModelSettings
-from gridcast.workflows.backtest import model_quantiles
-from gridcast.workflows.baselines import fit_linear_baselines, fit_naive, naive_forecast
+from gridcast.workflows.forecasts.baselines import fit_linear_baselines, fit_naive, naive_forecast
+from gridcast.workflows.judging.backtest import model_quantiles
 
 Floats = npt.NDArray[np.floating]
 

@@ -8,7 +8,7 @@ import numpy.typing as npt
 from benchmarks.accuracy.tasks import HOUR
 from gridcast.domain.quantiles import BANDS, MEDIAN, QUANTILE_COLUMNS
 from gridcast.evaluation.metrics import band_score, mae, mape, mean_pinball
-from gridcast.workflows.baselines import lead_buckets
+from gridcast.workflows.forecasts.baselines import lead_buckets
 
 Floats = npt.NDArray[np.float64]
 

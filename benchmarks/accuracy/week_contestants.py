@@ -22,7 +22,7 @@ from gridcast.features.windows import REFERENCES, Inputs, Windows, usable_window
 from gridcast.ingestion.sample import INTERVAL
 from gridcast.models.tensorflow.spec import NetworkSpec, TrainSpec
 from gridcast.settings.model import ModelSettings
-from gridcast.workflows.baselines import fit_linear_baselines
+from gridcast.workflows.forecasts.baselines import fit_linear_baselines
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int32]

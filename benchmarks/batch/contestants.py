@@ -25,9 +25,9 @@ from gridcast.pipelines.beam.blocks import months_of
 from gridcast.quality.aggregate import combine_sums, partial_sums
 from gridcast.quality.limits import Limits
 from gridcast.quality.summary import add_counts, quality_counts
-from gridcast.workflows.block_name import cut_into_blocks
-from gridcast.workflows.prepare import BatchJob
-from gridcast.workflows.rules import CleaningRules
+from gridcast.workflows.readings.block_name import cut_into_blocks
+from gridcast.workflows.readings.prepare import BatchJob
+from gridcast.workflows.readings.rules import CleaningRules
 
 
 def main() -> None:

@@ -24,10 +24,10 @@ from gridcast.registry.catalogue import CHAMPION
 from gridcast.settings.app import AppSettings
 from gridcast.store import keys
 from gridcast.store.store import Store
-from gridcast.workflows.judge_model import Judge
-from gridcast.workflows.score_forecasts import score_forecasts
-from gridcast.workflows.weather_use import WeatherKnown
-from gridcast.workflows.yardstick import mae_limits
+from gridcast.workflows.forecasts.score_forecasts import score_forecasts
+from gridcast.workflows.forecasts.weather_use import WeatherKnown
+from gridcast.workflows.judging.judge_model import Judge
+from gridcast.workflows.judging.yardstick import mae_limits
 
 SCALE = 1 / 600
 """Five minutes for which a forecast must be old become half a second."""

@@ -13,7 +13,7 @@ import pytest
 from support.installation import Place
 from support.small_disk import small_disk_in
 
-from gridcast.workflows.processed import Processed
+from gridcast.workflows.readings.processed import Processed
 
 HEADER = "unique_id,ds,y"
 SOURCE = """

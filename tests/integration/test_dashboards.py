@@ -23,9 +23,9 @@ from gridcast.dashboards.grafana.chances import above
 from gridcast.domain.quantiles import QUANTILE_COLUMNS
 from gridcast.domain.tables import CLEAN_READINGS, OVERRIDES, Quality
 from gridcast.store.store import Store
-from gridcast.workflows.external_forecasts import take_over
-from gridcast.workflows.operators import overrule, with_operators
-from gridcast.workflows.score_forecasts import score_forecasts
+from gridcast.workflows.forecasts.external_forecasts import take_over
+from gridcast.workflows.forecasts.operators import overrule, with_operators
+from gridcast.workflows.forecasts.score_forecasts import score_forecasts
 
 ROOT = Path(__file__).parents[2]
 DAY = timedelta(days=1)

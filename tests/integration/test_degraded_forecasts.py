@@ -20,9 +20,9 @@ from gridcast.models.tensorflow.export import save
 from gridcast.models.tensorflow.serving import Forecaster
 from gridcast.models.tensorflow.spec import NetworkSize, NetworkSpec, TrainSpec
 from gridcast.models.tensorflow.train import fit
-from gridcast.workflows.baselines import fit_naive, naive_forecast
-from gridcast.workflows.issue_forecast import forecast_frame, issue_forecast
-from gridcast.workflows.known import Known
+from gridcast.workflows.forecasts.baselines import fit_naive, naive_forecast
+from gridcast.workflows.forecasts.issue_forecast import forecast_frame, issue_forecast
+from gridcast.workflows.forecasts.known import Known
 
 LEARNED = ("zone_01", "zone_02", "zone_06", "zone_10", "zone_15", "zone_18")
 NEW = ("zone_12", "zone_17")

@@ -22,9 +22,9 @@ from gridcast.registry.catalogue import CHAMPION, read_catalogue, with_alias
 from gridcast.registry.mlflow_registry import Registry
 from gridcast.store import audit
 from gridcast.store.store import Store
-from gridcast.workflows.backtest import judging_origins
-from gridcast.workflows.recipe import Recipe
-from gridcast.workflows.train_model import train_model
+from gridcast.workflows.judging.backtest import judging_origins
+from gridcast.workflows.training.recipe import Recipe
+from gridcast.workflows.training.train_model import train_model
 
 SETTINGS = {
     "model_config.yaml": {

@@ -11,7 +11,7 @@ from support.installation import Place
 
 from gridcast.ingestion.hierarchy_file import read_hierarchy
 from gridcast.quality.aggregate import IS_SUMMED, children_summary
-from gridcast.workflows.processed import Processed
+from gridcast.workflows.readings.processed import Processed
 
 FIRST = datetime(2024, 3, 8, tzinfo=UTC)
 HOURS = 24 * 28

@@ -19,13 +19,21 @@ from gridcast.quality.limits import Limits
 from gridcast.registry.catalogue import CHAMPION, SHADOW
 from gridcast.registry.mlflow_registry import Registry
 from gridcast.store.store import Store
-from gridcast.workflows.known import Known
-from gridcast.workflows.on_duty import LOOK_EVERY, REFUSED, TOOK_OVER, OnDuty, OnTrial, proof_by_forecast, speakers
-from gridcast.workflows.replay import replay
-from gridcast.workflows.rules import CleaningRules
-from gridcast.workflows.score_forecasts import score_forecasts
-from gridcast.workflows.stream_readings import Stream
-from gridcast.workflows.tick_job import AtHand
+from gridcast.workflows.forecasts.known import Known
+from gridcast.workflows.forecasts.score_forecasts import score_forecasts
+from gridcast.workflows.readings.rules import CleaningRules
+from gridcast.workflows.streaming.on_duty import (
+    LOOK_EVERY,
+    REFUSED,
+    TOOK_OVER,
+    OnDuty,
+    OnTrial,
+    proof_by_forecast,
+    speakers,
+)
+from gridcast.workflows.streaming.replay import replay
+from gridcast.workflows.streaming.stream_readings import Stream
+from gridcast.workflows.streaming.tick_job import AtHand
 
 SWAPS = 100
 VERSIONS = 10

@@ -17,16 +17,16 @@ from gridcast.domain.tables import HOLIDAYS
 from gridcast.evaluation.bootstrap import Resampling
 from gridcast.evaluation.scorecard import broken_down
 from gridcast.features.panel import Panel
-from gridcast.workflows.backtest import Backtest
-from gridcast.workflows.breakdowns import series_facts, week_scales
-from gridcast.workflows.compare_models import Compared, compare_models
-from gridcast.workflows.evaluate_model import Span, evaluate_model
-from gridcast.workflows.history import history_panel
-from gridcast.workflows.judge_model import trained_until
-from gridcast.workflows.kept_scores import KeptScores
-from gridcast.workflows.processed import Processed
-from gridcast.workflows.weather_use import WeatherKnown
-from gridcast.workflows.workspace import Workspace
+from gridcast.workflows.forecasts.weather_use import WeatherKnown
+from gridcast.workflows.judging.backtest import Backtest
+from gridcast.workflows.judging.breakdowns import series_facts, week_scales
+from gridcast.workflows.judging.compare_models import Compared, compare_models
+from gridcast.workflows.judging.evaluate_model import Span, evaluate_model
+from gridcast.workflows.judging.judge_model import trained_until
+from gridcast.workflows.judging.kept_scores import KeptScores
+from gridcast.workflows.readings.processed import Processed
+from gridcast.workflows.readings.workspace import Workspace
+from gridcast.workflows.training.history import history_panel
 
 DAYS = Resampling(block=3, samples=200)
 

@@ -15,7 +15,7 @@ from gridcast.domain.tables import READINGS
 from gridcast.registry.catalogue import CHAMPION
 from gridcast.registry.mlflow_registry import Registry
 from gridcast.store.store import Store
-from gridcast.workflows.on_duty import TOOK_OVER
+from gridcast.workflows.streaming.on_duty import TOOK_OVER
 
 NEXT = datetime(2008, 6, 30, 11, tzinfo=UTC)
 """The first hour that is not in the files."""

@@ -18,9 +18,9 @@ from gridcast.features.day_calendar import DAY_TERMS
 from gridcast.models.tensorflow.serving import Forecaster
 from gridcast.registry.mlflow_registry import Registry
 from gridcast.store.store import Store
-from gridcast.workflows.backtest import model_quantiles
-from gridcast.workflows.history import history_panel
-from gridcast.workflows.processed import Processed
+from gridcast.workflows.judging.backtest import model_quantiles
+from gridcast.workflows.readings.processed import Processed
+from gridcast.workflows.training.history import history_panel
 
 Copy = Callable[[Place], Place]
 LAST = datetime(2008, 6, 30, 10, tzinfo=UTC)

@@ -15,7 +15,7 @@ from gridcast.domain.quantiles import QUANTILE_COLUMNS
 from gridcast.domain.roles import Role
 from gridcast.monitoring.exposition import exposition
 from gridcast.monitoring.metric_names import METRICS
-from gridcast.workflows.score_forecasts import score_forecasts
+from gridcast.workflows.forecasts.score_forecasts import score_forecasts
 
 Values = dict[str, dict[tuple[tuple[str, str], ...], float]]
 

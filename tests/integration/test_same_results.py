@@ -15,7 +15,7 @@ from support.killing import kill_after_progress
 from gridcast.domain.quantiles import QUANTILE_COLUMNS
 from gridcast.domain.tables import CLEAN_READINGS
 from gridcast.store.store import Store
-from gridcast.workflows.processed import Processed
+from gridcast.workflows.readings.processed import Processed
 
 WEEKS = timedelta(weeks=4)
 END = datetime(2008, 6, 30, 11, tzinfo=UTC)

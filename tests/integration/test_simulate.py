@@ -15,7 +15,7 @@ from support.listening import Listening, in_order
 from support.mosquitto import Mosquitto, running_mosquitto
 
 from gridcast.domain.tables import READINGS
-from gridcast.workflows.simulated_traffic import POISON
+from gridcast.workflows.readings.simulated_traffic import POISON
 
 START = "2024-01-01T00:00:00Z"
 OPTIONS = ("--series", "40", "--rounds", "50", "--start", START, "--rate", "0")

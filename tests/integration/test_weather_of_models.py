@@ -19,13 +19,13 @@ from gridcast.domain.quantiles import QUANTILE_COLUMNS
 from gridcast.evaluation.scorecard import scorecard
 from gridcast.models.tensorflow.model_card import MODEL_CARD
 from gridcast.models.tensorflow.serving import Forecaster
-from gridcast.workflows.backtest import Backtest, JudgedModel, Task, backtest
-from gridcast.workflows.history import training_history
-from gridcast.workflows.issue_forecast import issue_forecast
-from gridcast.workflows.known import Known
-from gridcast.workflows.processed import WEATHER_FILE, Processed
-from gridcast.workflows.refresh import refresh_at
-from gridcast.workflows.weather_use import MixChoice, WeatherKnown, WeatherUse
+from gridcast.workflows.forecasts.issue_forecast import issue_forecast
+from gridcast.workflows.forecasts.known import Known
+from gridcast.workflows.forecasts.refresh import refresh_at
+from gridcast.workflows.forecasts.weather_use import MixChoice, WeatherKnown, WeatherUse
+from gridcast.workflows.judging.backtest import Backtest, JudgedModel, Task, backtest
+from gridcast.workflows.readings.processed import WEATHER_FILE, Processed
+from gridcast.workflows.training.history import training_history
 
 
 def with_weather(processed: Processed, folder: Path, change: Callable[[pl.DataFrame], pl.DataFrame]) -> Processed:

@@ -14,10 +14,10 @@ from gridcast.pipelines.beam.batch import run_batch
 from gridcast.quality.aggregate import child_counts, combine_sums, partial_sums
 from gridcast.quality.limits import Limits
 from gridcast.quality.summary import add_counts, quality_counts
-from gridcast.workflows.block_name import BlockName
-from gridcast.workflows.prepare import Prepared, prepare
-from gridcast.workflows.rules import CleaningRules
-from gridcast.workflows.workspace import Workspace
+from gridcast.workflows.readings.block_name import BlockName
+from gridcast.workflows.readings.prepare import Prepared, prepare
+from gridcast.workflows.readings.rules import CleaningRules
+from gridcast.workflows.readings.workspace import Workspace
 
 HOUR = timedelta(hours=1)
 START = datetime(2008, 2, 20, 5, tzinfo=UTC)

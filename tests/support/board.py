@@ -27,15 +27,15 @@ from gridcast.registry.mlflow_registry import Registry
 from gridcast.settings.app import AppSettings
 from gridcast.store import keys
 from gridcast.store.store import Store
-from gridcast.workflows.backtest import judging_origins
-from gridcast.workflows.issue_forecast import issue_forecast
-from gridcast.workflows.known import known_at
-from gridcast.workflows.operators import with_operators
-from gridcast.workflows.recipe import Recipe
-from gridcast.workflows.score_forecasts import score_forecasts
-from gridcast.workflows.train_model import train_model
-from gridcast.workflows.weather_use import WeatherKnown, WeatherUse
-from gridcast.workflows.workspace import Workspace
+from gridcast.workflows.forecasts.issue_forecast import issue_forecast
+from gridcast.workflows.forecasts.known import known_at
+from gridcast.workflows.forecasts.operators import with_operators
+from gridcast.workflows.forecasts.score_forecasts import score_forecasts
+from gridcast.workflows.forecasts.weather_use import WeatherKnown, WeatherUse
+from gridcast.workflows.judging.backtest import judging_origins
+from gridcast.workflows.readings.workspace import Workspace
+from gridcast.workflows.training.recipe import Recipe
+from gridcast.workflows.training.train_model import train_model
 
 HOUR = timedelta(hours=1)
 HORIZON = 48 * HOUR

@@ -11,7 +11,7 @@ from gridcast.features.panel import panel_from_frames
 from gridcast.features.windows import window_inputs
 from gridcast.models.tensorflow.artefact import OUTPUT, Manifest
 from gridcast.models.tensorflow.serving import Forecaster
-from gridcast.workflows.processed import Processed
+from gridcast.workflows.readings.processed import Processed
 
 LEADS = 12
 MW_PER_DEGREE = -2.0

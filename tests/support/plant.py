@@ -9,12 +9,12 @@ from support.processed_history import write_history
 from gridcast.models.tensorflow.spec import NetworkSize, TrainSpec
 from gridcast.registry.catalogue import RegisteredModel
 from gridcast.registry.mlflow_registry import Registry
-from gridcast.workflows.backtest import judging_origins
-from gridcast.workflows.judge_model import Judge
-from gridcast.workflows.processed import Processed
-from gridcast.workflows.recipe import Recipe
-from gridcast.workflows.train_model import train_model
-from gridcast.workflows.weather_use import WeatherKnown, WeatherUse
+from gridcast.workflows.forecasts.weather_use import WeatherKnown, WeatherUse
+from gridcast.workflows.judging.backtest import judging_origins
+from gridcast.workflows.judging.judge_model import Judge
+from gridcast.workflows.readings.processed import Processed
+from gridcast.workflows.training.recipe import Recipe
+from gridcast.workflows.training.train_model import train_model
 
 HORIZON = timedelta(hours=12)
 JUDGED_DAYS = 14

@@ -8,7 +8,7 @@ import polars as pl
 
 from gridcast.domain.series import Hierarchy, zones_to_system
 from gridcast.domain.tables import CLEAN_READINGS, SPECIAL_DAYS, UTC_TIME, WEATHER, Quality
-from gridcast.workflows.processed import WEATHER_FILE, Processed
+from gridcast.workflows.readings.processed import WEATHER_FILE, Processed
 
 START = datetime(2024, 1, 1, tzinfo=UTC)
 HOUR = timedelta(hours=1)

@@ -24,10 +24,10 @@ from gridcast.registry.catalogue import CHAMPION
 from gridcast.settings.app import AppSettings
 from gridcast.store import keys
 from gridcast.store.store import Store
-from gridcast.workflows.issue_forecast import issue_forecast
-from gridcast.workflows.known import known_at
-from gridcast.workflows.operators import with_operators
-from gridcast.workflows.workspace import Workspace
+from gridcast.workflows.forecasts.issue_forecast import issue_forecast
+from gridcast.workflows.forecasts.known import known_at
+from gridcast.workflows.forecasts.operators import with_operators
+from gridcast.workflows.readings.workspace import Workspace
 
 HOUR = timedelta(hours=1)
 ISSUED_HOURS = 30

@@ -13,13 +13,13 @@ from gridcast.domain.tables import CONSUMER, FORECASTS, READINGS, Layer
 from gridcast.quality.limits import Limits
 from gridcast.store.errors import StoreError
 from gridcast.store.store import Store
-from gridcast.workflows.arrivals import Patience
-from gridcast.workflows.block_name import BlockName
-from gridcast.workflows.live_forecasts import Speakers, Version
-from gridcast.workflows.processed import Processed
-from gridcast.workflows.rules import CleaningRules
-from gridcast.workflows.stream_readings import Stream
-from gridcast.workflows.tick_job import AtHand, TickJob
+from gridcast.workflows.readings.block_name import BlockName
+from gridcast.workflows.readings.processed import Processed
+from gridcast.workflows.readings.rules import CleaningRules
+from gridcast.workflows.streaming.arrivals import Patience
+from gridcast.workflows.streaming.live_forecasts import Speakers, Version
+from gridcast.workflows.streaming.stream_readings import Stream
+from gridcast.workflows.streaming.tick_job import AtHand, TickJob
 
 DAYS = 60
 EVER = {"start": datetime(1900, 1, 1, tzinfo=UTC), "end": datetime(2100, 1, 1, tzinfo=UTC)}

@@ -20,10 +20,10 @@ from gridcast.settings.app import AppSettings
 from gridcast.store.marks import Mark
 from gridcast.store.store import Store
 from gridcast.store.summaries import newest_readings
-from gridcast.workflows.processed import MANIFEST, Processed
-from gridcast.workflows.watch import Watch
-from gridcast.workflows.workspace import Workspace
-from gridcast.workflows.yardstick import Yardstick
+from gridcast.workflows.judging.yardstick import Yardstick
+from gridcast.workflows.readings.processed import MANIFEST, Processed
+from gridcast.workflows.readings.workspace import Workspace
+from gridcast.workflows.watching.watch import Watch
 
 
 @dataclass(slots=True, eq=False)

@@ -39,7 +39,7 @@ def calendar(
     from gridcast.cli.table_file import require_name, write
     from gridcast.domain.tables import DayKind
     from gridcast.ingestion.raw import first_readings, read_holidays
-    from gridcast.workflows.special_days import days_between
+    from gridcast.workflows.readings.special_days import days_between
 
     if to is not None:
         require_name(to, option="--to")

@@ -25,8 +25,8 @@ def stream_on_runner(here: "Installation", *, runner: str, source: str | None, b
         UsageError: there is no one Kafka source, or it is not named.
     """
     from gridcast.pipelines.beam.live import run_live
-    from gridcast.workflows.arrivals import Patience
-    from gridcast.workflows.live_job import LiveJob
+    from gridcast.workflows.streaming.arrivals import Patience
+    from gridcast.workflows.streaming.live_job import LiveJob
 
     name = _kafka_source(here, source)
     processed, settings = here.processed(), here.settings.pipeline.stream

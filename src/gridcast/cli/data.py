@@ -37,7 +37,7 @@ def prepare(
     from gridcast.cli.installation import Installation
     from gridcast.pipelines.beam.batch import run_batch
     from gridcast.quality.summary import quality_summary
-    from gridcast.workflows.prepare import prepare as run
+    from gridcast.workflows.readings.prepare import prepare as run
 
     if beam_options and runner is None:
         raise UsageError(
@@ -77,7 +77,7 @@ def prepare(
 
 def archive_live_readings(here: "Installation") -> None:
     """Take over what landed from live sources into data/raw: from now on it came before what is read next."""
-    from gridcast.workflows.archive_log import archive_log
+    from gridcast.workflows.readings.archive_log import archive_log
 
     if here.workspace.store.exists():
         with here.store() as store:

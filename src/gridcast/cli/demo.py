@@ -26,7 +26,7 @@ def demo(
       gridcast demo
     """
     from gridcast.cli.installation import Installation
-    from gridcast.workflows.backtest import Backtest
+    from gridcast.workflows.judging.backtest import Backtest
 
     began = time.monotonic()
     steps: tuple[tuple[str, Callable[[], object]], ...] = (

@@ -28,7 +28,7 @@ def doctor(
       gridcast doctor --format json
     """
     from gridcast.cli.examined import Examined
-    from gridcast.workflows.doctor import State, examine
+    from gridcast.workflows.watching.doctor import State, examine
 
     found = list(examine(Examined(config, backups).checks()))
     failures, warnings = (sum(each.state is state for each in found) for state in (State.FAILURE, State.WARNING))

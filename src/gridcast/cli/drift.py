@@ -19,10 +19,10 @@ def drift(config: ConfigOption = None, dry_run: DryRunOption = False, output: Fo
       gridcast drift --dry-run --format json
     """
     from gridcast.cli.installation import Installation
-    from gridcast.workflows.drift_state import read_drift
-    from gridcast.workflows.judge_model import trained_until
-    from gridcast.workflows.search_drift import Learned, firing, search_drift, tell_drift
-    from gridcast.workflows.yardstick import kept_backtest
+    from gridcast.workflows.judging.judge_model import trained_until
+    from gridcast.workflows.judging.yardstick import kept_backtest
+    from gridcast.workflows.watching.drift_state import read_drift
+    from gridcast.workflows.watching.search_drift import Learned, firing, search_drift, tell_drift
 
     here = Installation.open(config)
     processed, champion = here.processed(), here.champion()

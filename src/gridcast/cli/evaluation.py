@@ -12,13 +12,13 @@ from gridcast.cli.output import progress, remark, show
 from gridcast.cli.scores import SHOWN, show_scores
 from gridcast.domain.dimensions import Dimension
 from gridcast.domain.errors import UsageError
-from gridcast.workflows.weather_use import WeatherKnown
+from gridcast.workflows.forecasts.weather_use import WeatherKnown
 
 if TYPE_CHECKING:
     from gridcast.cli.installation import Installation
     from gridcast.registry.catalogue import RegisteredModel
     from gridcast.registry.mlflow_registry import Registry
-    from gridcast.workflows.refit import RefitPlan
+    from gridcast.workflows.judging.refit import RefitPlan
 
 DaysOption = Annotated[int | None, typer.Option(help="Judge on this many newest days. [default: backtest.days]", min=1)]
 ByOption = Annotated[Dimension, typer.Option("--by", help="Show the scores by this.")]
@@ -118,8 +118,8 @@ def evaluate(
       gridcast evaluate 3 --data other/processed --by level
     """
     from gridcast.cli.installation import Installation
-    from gridcast.workflows.evaluate_model import Span, evaluate_model
-    from gridcast.workflows.processed import Processed
+    from gridcast.workflows.judging.evaluate_model import Span, evaluate_model
+    from gridcast.workflows.readings.processed import Processed
 
     span_start, span_end = (None if each is None else moment(each) for each in (start, end))
     here = Installation.open(config)
@@ -162,7 +162,7 @@ def compare(
     from gridcast.cli.installation import Installation
     from gridcast.cli.table_file import require_name, write
     from gridcast.evaluation.bootstrap import Resampling
-    from gridcast.workflows.compare_models import BASELINES, compare_models
+    from gridcast.workflows.judging.compare_models import BASELINES, compare_models
 
     if to is not None:
         require_name(to, option="--to")
@@ -217,10 +217,10 @@ def _verdict(pair: Mapping[str, Any]) -> str:
 def _plan(here: "Installation", *, every: timedelta, days: int | None, weather: WeatherKnown | None) -> "RefitPlan":
     from gridcast.evaluation.folds import refit_schedule
     from gridcast.models.tensorflow.native_log import native_log_muted
-    from gridcast.workflows.backtest import judging_origins
+    from gridcast.workflows.judging.backtest import judging_origins
 
     with native_log_muted():
-        from gridcast.workflows.refit import RefitPlan
+        from gridcast.workflows.judging.refit import RefitPlan
 
     processed, settings = here.processed(), here.settings.model
     origins = judging_origins(
@@ -235,7 +235,7 @@ def _plan(here: "Installation", *, every: timedelta, days: int | None, weather: 
 
 
 def _refit(here: "Installation", plan: "RefitPlan", *, by: Dimension, dry_run: bool, output: Format) -> None:
-    from gridcast.workflows.refit import refit_backtest
+    from gridcast.workflows.judging.refit import refit_backtest
 
     folds = [
         {"fold": number, "train_until": fold.train_until, "origins": len(fold.origins), "last": fold.origins[-1]}

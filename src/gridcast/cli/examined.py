@@ -5,15 +5,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gridcast.workflows.doctor import Check, Finding, failure, ok, warning
+from gridcast.workflows.watching.doctor import Check, Finding, failure, ok, warning
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
     from gridcast.settings.app import AppSettings
     from gridcast.settings.pipeline import PipelineSettings
-    from gridcast.workflows.doctor_network import Address
-    from gridcast.workflows.workspace import Workspace
+    from gridcast.workflows.readings.workspace import Workspace
+    from gridcast.workflows.watching.doctor_network import Address
 
 
 class Examined:
@@ -49,13 +49,13 @@ class Examined:
         }
 
     def _python(self) -> Iterator[Finding]:
-        from gridcast.workflows.doctor_environment import python_version
+        from gridcast.workflows.watching.doctor_environment import python_version
 
         yield from python_version()
 
     def _packages(self) -> Iterator[Finding]:
         import gridcast
-        from gridcast.workflows.doctor_environment import locked_versions, packages
+        from gridcast.workflows.watching.doctor_environment import locked_versions, packages
 
         yield from packages()
         yield from locked_versions(Path(gridcast.__file__).parents[2] / "uv.lock")
@@ -82,7 +82,7 @@ class Examined:
                 yield ok(str(path) if path else f"{name}: built-in defaults")
 
     def _extras(self) -> Iterator[Finding]:
-        from gridcast.workflows.doctor_environment import extras
+        from gridcast.workflows.watching.doctor_environment import extras
 
         yield from extras({extra: what for what, extra in self._needed_extras()})
 
@@ -99,14 +99,14 @@ class Examined:
             yield "tracing", "telemetry"
 
     def _processor(self) -> Iterator[Finding]:
-        from gridcast.workflows.doctor_environment import processor
+        from gridcast.workflows.watching.doctor_environment import processor
 
         yield from processor()
 
     def _time_zones(self) -> Iterator[Finding]:
         from gridcast.settings.sources import time_zones_of
-        from gridcast.workflows.doctor_environment import time_zones
-        from gridcast.workflows.processed import Processed
+        from gridcast.workflows.readings.processed import Processed
+        from gridcast.workflows.watching.doctor_environment import time_zones
 
         names = set(time_zones_of(self._pipeline().sources).values()) if "pipeline" in self._settings else set()
         processed = Processed.find(self._workspace().processed) if "app" in self._settings else None
@@ -140,7 +140,7 @@ class Examined:
         yield from _data().store(self._store_place())
 
     def _secrets(self) -> Iterator[Finding]:
-        from gridcast.workflows.doctor_network import secrets
+        from gridcast.workflows.watching.doctor_network import secrets
 
         yield from secrets([Path(each) for each in self._secret_files()])
 
@@ -155,7 +155,7 @@ class Examined:
                     yield path
 
     def _service(self) -> Iterator[Finding]:
-        from gridcast.workflows.doctor_network import Address, service_port
+        from gridcast.workflows.watching.doctor_network import Address, service_port
 
         if "app" not in self._settings:
             yield _not_checked("app")
@@ -164,7 +164,7 @@ class Examined:
         yield from service_port(Address(service.host, service.port))
 
     def _brokers(self) -> Iterator[Finding]:
-        from gridcast.workflows.doctor_network import brokers
+        from gridcast.workflows.watching.doctor_network import brokers
 
         if "pipeline" not in self._settings:
             yield _not_checked("pipeline")
@@ -176,7 +176,7 @@ class Examined:
             yield ok("no source of a kind that has one")
 
     def _traces(self) -> Iterator[Finding]:
-        from gridcast.workflows.doctor_network import collector
+        from gridcast.workflows.watching.doctor_network import collector
 
         if "app" not in self._settings:
             yield _not_checked("app")
@@ -193,7 +193,7 @@ class Examined:
         return run
 
     def _workspace(self) -> "Workspace":
-        from gridcast.workflows.workspace import Workspace
+        from gridcast.workflows.readings.workspace import Workspace
 
         return Workspace(self._app().data_dir)
 
@@ -212,14 +212,14 @@ class Examined:
 
 
 def _data() -> Any:
-    from gridcast.workflows import doctor_data
+    from gridcast.workflows.watching import doctor_data
 
     return doctor_data
 
 
 def _brokers_of(pipeline: "PipelineSettings") -> "Iterator[tuple[str, Collection[Address]]]":
     from gridcast.settings.sources import KafkaSettings, MqttSettings
-    from gridcast.workflows.doctor_network import Address
+    from gridcast.workflows.watching.doctor_network import Address
 
     for name, source in pipeline.sources.items():
         if isinstance(source, MqttSettings):

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     import polars as pl
 
     from gridcast.models.tensorflow.serving import Forecaster
-    from gridcast.workflows.explained import Explained
-    from gridcast.workflows.processed import Processed
+    from gridcast.workflows.forecasts.explained import Explained
+    from gridcast.workflows.readings.processed import Processed
 
 
 class _Compared(NamedTuple):
@@ -71,7 +71,7 @@ def explain(
     from gridcast.cli.table_file import require_name, write
     from gridcast.evaluation.attribution import side_by_side
     from gridcast.models.tensorflow.serving import Forecaster
-    from gridcast.workflows.explained import Explained, keep_explanation
+    from gridcast.workflows.forecasts.explained import Explained, keep_explanation
 
     if to is not None:
         require_name(to, option="--to")
@@ -104,7 +104,7 @@ def _show(
     import polars as pl
 
     from gridcast.evaluation.attribution import by_local_day, importance
-    from gridcast.workflows.explanation_words import in_words
+    from gridcast.workflows.forecasts.explanation_words import in_words
 
     groups = rows["input_group"].unique(maintain_order=True).to_list()
     days = by_local_day(hours, time_zones=zones).with_columns(pl.col("day").dt.to_string())
@@ -152,9 +152,9 @@ def _days(text: str, *, option: str) -> int:
 def _explanations(
     forecaster: "Forecaster", processed: "Processed", explained: "Explained", *, compared: _Compared
 ) -> "pl.DataFrame":
-    from gridcast.workflows.explain_forecast import explain_daily, explain_since
-    from gridcast.workflows.known import known_at
-    from gridcast.workflows.refresh import refresh_at
+    from gridcast.workflows.forecasts.explain_forecast import explain_daily, explain_since
+    from gridcast.workflows.forecasts.known import known_at
+    from gridcast.workflows.forecasts.refresh import refresh_at
 
     known = known_at(processed, explained.issue_time, is_newest=explained.is_newest)
     refresh = refresh_at(forecaster, known, issue_time=explained.issue_time)

@@ -41,7 +41,7 @@ def external(
       gridcast external --file tso.parquet --source TSO --dry-run --format json
     """
     from gridcast.cli.installation import Installation
-    from gridcast.workflows.external_forecasts import take_over
+    from gridcast.workflows.forecasts.external_forecasts import take_over
 
     here = Installation.open(config)
     if source is None:

@@ -13,7 +13,7 @@ from gridcast.domain.errors import GridcastError, UsageError
 if TYPE_CHECKING:
     from gridcast.ingestion.source import Batch
     from gridcast.settings.sources import Sources, SourceSettings
-    from gridcast.workflows.ingest import Ingested
+    from gridcast.workflows.readings.ingest import Ingested
 
 
 def ingest(
@@ -115,8 +115,8 @@ def _read_all(raw: Path, chosen: "Sources", *, dry_run: bool) -> tuple[list["Ing
 def _read(raw: Path, name: str, settings: "SourceSettings", *, dry_run: bool) -> "Ingested":
     from gridcast.cli.open_source import open_source
     from gridcast.settings.sources import FilesSettings, SampleSettings
-    from gridcast.workflows.ingest import FileSource, append
-    from gridcast.workflows.ingest import ingest as replace
+    from gridcast.workflows.readings.ingest import FileSource, append
+    from gridcast.workflows.readings.ingest import ingest as replace
 
     now = datetime.now(UTC)
     if isinstance(settings, SampleSettings):

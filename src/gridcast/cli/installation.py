@@ -20,16 +20,16 @@ from gridcast.settings.app import store_url
 from gridcast.settings.load import Settings, load_settings
 from gridcast.settings.sources import SampleSettings
 from gridcast.store.store import Store
-from gridcast.workflows.processed import Processed
-from gridcast.workflows.rules import CleaningRules, since_when_expected
-from gridcast.workflows.special_days import CalendarRules
-from gridcast.workflows.workspace import Workspace
+from gridcast.workflows.readings.processed import Processed
+from gridcast.workflows.readings.rules import CleaningRules, since_when_expected
+from gridcast.workflows.readings.special_days import CalendarRules
+from gridcast.workflows.readings.workspace import Workspace
 
 if TYPE_CHECKING:
     from gridcast.registry.catalogue import RegisteredModel
     from gridcast.registry.mlflow_registry import Registry
-    from gridcast.workflows.judge_model import Judge
-    from gridcast.workflows.weather_use import WeatherKnown
+    from gridcast.workflows.forecasts.weather_use import WeatherKnown
+    from gridcast.workflows.judging.judge_model import Judge
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +97,7 @@ class Installation:
 
     def judge(self, *, days: int | None = None, weather: "WeatherKnown | None" = None) -> "Judge":
         """Who judges models, on the configured days and weather or on those given."""
-        from gridcast.workflows.judge_model import Judge
+        from gridcast.workflows.judging.judge_model import Judge
 
         settings, known = self.settings.model.backtest, weather or self.settings.model.weather.known
         return Judge(self.processed(), self.workspace.backtest, days or settings.days, settings.local_hour, known)
@@ -117,7 +117,7 @@ class Installation:
         Raises:
             GridcastError: the history is shorter than the days to judge on.
         """
-        from gridcast.workflows.backtest import judging_origins
+        from gridcast.workflows.judging.backtest import judging_origins
 
         settings, judged = self.settings.model, self.settings.model.backtest
         return judging_origins(

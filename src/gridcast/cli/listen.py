@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from gridcast.cli.installation import Installation
     from gridcast.settings.sources import Sources
     from gridcast.store.store import Store
-    from gridcast.workflows.listen import Heard, Live
+    from gridcast.workflows.readings.listen import Heard, Live
 
 _LOG: Final = logging.getLogger(__name__)
 _TELL_SECONDS = 5.0
@@ -46,7 +46,7 @@ def listen(
       gridcast listen --source scada --until-idle PT30S --format json
     """
     from gridcast.cli.installation import Installation
-    from gridcast.workflows.listen import listen as run
+    from gridcast.workflows.readings.listen import listen as run
 
     limit = None if until_idle is None else duration(until_idle)
     here = Installation.open(config)
@@ -87,7 +87,7 @@ def _chosen(sources: "Sources", names: list[str] | None) -> list[str]:
 def _live(name: str, here: "Installation", *, store: "Store", stop: threading.Event) -> "Live":
     from gridcast.cli.open_source import open_source
     from gridcast.settings.source_kinds import KINDS
-    from gridcast.workflows.listen import Live, LogKeeper, RawKeeper
+    from gridcast.workflows.readings.listen import Live, LogKeeper, RawKeeper
 
     settings = here.settings.pipeline.sources[name]
     opened = open_source(name, settings, stop=stop)

@@ -17,7 +17,7 @@ from gridcast.domain.errors import UsageError
 
 if TYPE_CHECKING:
     from gridcast.cli.installation import Installation
-    from gridcast.workflows.known import Known
+    from gridcast.workflows.forecasts.known import Known
 
 _LOOK_EVERY = timedelta(milliseconds=100)
 _STANDBY = 0.5
@@ -97,12 +97,12 @@ def _stream_here(here: "Installation", wanted: _Wanted, *, output: Format) -> bo
     from gridcast.ingestion.locks import streaming_alone
     from gridcast.ingestion.raw import read_readings
     from gridcast.pipelines.beam.tick import Ticks
-    from gridcast.workflows.archive_log import not_archived
-    from gridcast.workflows.arrivals import Patience
-    from gridcast.workflows.on_duty import OnDuty, OnTrial, proof_by_forecast, speakers
-    from gridcast.workflows.replay import follow, pacer, replay
-    from gridcast.workflows.stream_readings import Stream
-    from gridcast.workflows.tick_job import AtHand
+    from gridcast.workflows.readings.archive_log import not_archived
+    from gridcast.workflows.streaming.arrivals import Patience
+    from gridcast.workflows.streaming.on_duty import OnDuty, OnTrial, proof_by_forecast, speakers
+    from gridcast.workflows.streaming.replay import follow, pacer, replay
+    from gridcast.workflows.streaming.stream_readings import Stream
+    from gridcast.workflows.streaming.tick_job import AtHand
 
     issued: list[datetime] = []
     left: list[int] = []
@@ -207,10 +207,10 @@ def forecast(
     from gridcast.cli.table_file import require_name, write
     from gridcast.domain.quantiles import QUANTILE_COLUMNS
     from gridcast.models.tensorflow.serving import Forecaster
-    from gridcast.workflows.issue_forecast import issue_forecast
-    from gridcast.workflows.known import known_at
-    from gridcast.workflows.operators import with_operators
-    from gridcast.workflows.refresh import refresh_at
+    from gridcast.workflows.forecasts.issue_forecast import issue_forecast
+    from gridcast.workflows.forecasts.known import known_at
+    from gridcast.workflows.forecasts.operators import with_operators
+    from gridcast.workflows.forecasts.refresh import refresh_at
 
     if to is not None:
         require_name(to, option="--to")
@@ -257,7 +257,7 @@ def score(
     """
     from gridcast.cli.installation import Installation
     from gridcast.evaluation.scorecard import scorecard
-    from gridcast.workflows.score_forecasts import score_forecasts
+    from gridcast.workflows.forecasts.score_forecasts import score_forecasts
 
     here = Installation.open(config)
     with here.store() as store:

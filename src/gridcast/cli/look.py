@@ -30,8 +30,8 @@ def report(
     from gridcast.dashboards.report.gather import gather
     from gridcast.dashboards.report.html import render_report
     from gridcast.dashboards.report.picture import render_picture
-    from gridcast.workflows.backtest import Backtest
-    from gridcast.workflows.kept_scores import KeptScores
+    from gridcast.workflows.judging.backtest import Backtest
+    from gridcast.workflows.judging.kept_scores import KeptScores
 
     here = Installation.open(config)
     processed, settings = here.processed(), here.settings.app.report
@@ -85,7 +85,7 @@ def status(config: ConfigOption = None, output: FormatOption = Format.TABLE) -> 
       gridcast status --format json
     """
     from gridcast.cli.installation import Installation
-    from gridcast.workflows.show_status import NOTHING_YET, show_status
+    from gridcast.workflows.watching.show_status import NOTHING_YET, show_status
 
     here = Installation.open(config)
     if not here.workspace.data_dir.exists():

@@ -29,9 +29,9 @@ def metrics(
     from gridcast.ingestion.atomic import write_files
     from gridcast.monitoring.exposition import exposition
     from gridcast.registry.catalogue import read_catalogue
-    from gridcast.workflows.processed import Processed
-    from gridcast.workflows.watch import Watch
-    from gridcast.workflows.yardstick import Yardstick
+    from gridcast.workflows.judging.yardstick import Yardstick
+    from gridcast.workflows.readings.processed import Processed
+    from gridcast.workflows.watching.watch import Watch
 
     if to.suffix != ".prom":
         raise UsageError(f"--to {to}: expected a name that ends in .prom; node_exporter reads no others.")

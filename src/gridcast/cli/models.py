@@ -15,7 +15,7 @@ from gridcast.cli.training import training_remark
 if TYPE_CHECKING:
     from gridcast.cli.installation import Installation
     from gridcast.registry.catalogue import RegisteredModel
-    from gridcast.workflows.promote_model import Office, Promotion
+    from gridcast.workflows.lifecycle.promote_model import Office, Promotion
 
 model_app = typer.Typer(
     help="List, compare, promote, try out, approve, roll back and reproduce models.",
@@ -81,7 +81,7 @@ def diff(
       gridcast model diff champion challenger
     """
     from gridcast.cli.installation import Installation
-    from gridcast.workflows.model_differences import differences
+    from gridcast.workflows.lifecycle.model_differences import differences
 
     registry = Installation.open(config).registry()
     first, second = registry.get(a), registry.get(b)
@@ -217,7 +217,7 @@ def history(
       gridcast model history --version 3 --format json
     """
     from gridcast.cli.installation import Installation
-    from gridcast.workflows.model_history import read_history
+    from gridcast.workflows.lifecycle.model_history import read_history
 
     with Installation.open(config).store() as store:
         found = read_history(store, newest=newest, version=version)
@@ -262,7 +262,7 @@ def reproduce(
 
     here = Installation.open(config)
     with native_log_muted():
-        from gridcast.workflows.reproduce_model import reproduce_model
+        from gridcast.workflows.lifecycle.reproduce_model import reproduce_model
 
     with progress("training", total=1.0) as tell:
         found = reproduce_model(
@@ -296,7 +296,7 @@ def reproduce(
 def _office(config: Path | None, *, actor: str | None, dry_run: bool) -> "Iterator[tuple[Installation, Office]]":
     """An installation and where it is decided there who is in charge."""
     from gridcast.cli.installation import Installation
-    from gridcast.workflows.promote_model import Office
+    from gridcast.workflows.lifecycle.promote_model import Office
 
     here = Installation.open(config)
     with here.store() as store:

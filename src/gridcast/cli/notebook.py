@@ -11,7 +11,7 @@ from gridcast.cli import quiet_libraries
 from gridcast.cli.installation import Installation
 from gridcast.cli.output import remark
 from gridcast.domain.errors import GridcastError
-from gridcast.workflows.processed import Processed
+from gridcast.workflows.readings.processed import Processed
 
 
 def open_installation() -> Installation:

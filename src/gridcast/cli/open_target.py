@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import polars as pl
 
     from gridcast.cli.installation import Installation
-    from gridcast.workflows.simulate import Outlet
+    from gridcast.workflows.readings.simulate import Outlet
 
 STDOUT = "-"
 LOG = "log"
@@ -114,8 +114,8 @@ def opened(
 def _log(here: "Installation") -> Iterator["Outlet"]:
     from gridcast.domain.tables import SIMULATED
     from gridcast.ingestion.locks import reading_alone
-    from gridcast.workflows.listen import LogKeeper
-    from gridcast.workflows.simulate import LogOutlet
+    from gridcast.workflows.readings.listen import LogKeeper
+    from gridcast.workflows.readings.simulate import LogOutlet
 
     raw = here.workspace.raw
     with reading_alone(raw, source=SIMULATED), here.store() as store:

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
     from gridcast.cli.installation import Installation
     from gridcast.registry.catalogue import RegisteredModel
-    from gridcast.workflows.backtest import Backtest
-    from gridcast.workflows.peak_limits import PeakLimits
+    from gridcast.workflows.judging.backtest import Backtest
+    from gridcast.workflows.judging.peak_limits import PeakLimits
 
 _SHOWN_SCORES = (
     *("n", "size_mae_mw", "medians_mae_mw", "coverage_80", "hour_hit_rate", "hour_mae_h"),
@@ -69,7 +69,7 @@ def peaks(
 
 def _ahead(here: "Installation", limits: "PeakLimits", series_ids: Sequence[str]) -> "pl.DataFrame":
     from gridcast.models.tensorflow.serving import Forecaster
-    from gridcast.workflows.issued_peaks import issued_peaks
+    from gridcast.workflows.judging.issued_peaks import issued_peaks
 
     registry = here.registry()
     with here.store() as store:
@@ -84,7 +84,7 @@ def _ahead(here: "Installation", limits: "PeakLimits", series_ids: Sequence[str]
 
 def _judged(here: "Installation", limits: "PeakLimits") -> "pl.DataFrame":
     from gridcast.domain.errors import GridcastError
-    from gridcast.workflows.backtest import Backtest
+    from gridcast.workflows.judging.backtest import Backtest
 
     processed, model = here.processed(), here.champion()
     backtest = Backtest.read(
@@ -108,7 +108,7 @@ def judged_peaks(
         GridcastError: the model is damaged, or the disk is full or cannot be written to.
     """
     from gridcast.models.tensorflow.serving import Forecaster
-    from gridcast.workflows.judge_peaks import PeakJudge
+    from gridcast.workflows.judging.judge_peaks import PeakJudge
 
     judge = PeakJudge(here.processed(), here.workspace.backtest, limits)
     return judge.judge(backtest, lead_correlation=Forecaster.load(model.directory).lead_correlation)

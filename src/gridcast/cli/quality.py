@@ -31,7 +31,7 @@ def quality(
     """
     from gridcast.cli.installation import Installation
     from gridcast.cli.table_file import require_name, write
-    from gridcast.workflows.review_quality import audit_trail, review_quality
+    from gridcast.workflows.readings.review_quality import audit_trail, review_quality
 
     if audit is not None:
         require_name(audit, option="--audit")

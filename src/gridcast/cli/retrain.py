@@ -43,9 +43,9 @@ def retrain(
     from gridcast.models.tensorflow.native_log import native_log_muted
 
     with native_log_muted():
-        from gridcast.workflows.promote_model import Office
-        from gridcast.workflows.retrain import Outcome, Renewal
-    from gridcast.workflows.drift_state import read_drift
+        from gridcast.workflows.lifecycle.promote_model import Office
+        from gridcast.workflows.lifecycle.retrain import Outcome, Renewal
+    from gridcast.workflows.watching.drift_state import read_drift
 
     here = Installation.open(config)
     rules, processed = here.settings.model.retraining, here.processed()

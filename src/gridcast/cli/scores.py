@@ -8,7 +8,7 @@ from gridcast.cli.output import show
 from gridcast.domain.dimensions import Dimension
 
 if TYPE_CHECKING:
-    from gridcast.workflows.backtest import Backtest
+    from gridcast.workflows.judging.backtest import Backtest
 
 SHOWN: Final = (
     *("forecaster", "n", "missing_share", "pinball_mw", "mae_mw", "wape", "mase"),

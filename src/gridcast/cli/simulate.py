@@ -17,8 +17,8 @@ from gridcast.domain.errors import UsageError
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from gridcast.workflows.simulate import Pace, Sent
-    from gridcast.workflows.simulated_traffic import Faults, Traffic
+    from gridcast.workflows.readings.simulate import Pace, Sent
+    from gridcast.workflows.readings.simulated_traffic import Faults, Traffic
 
 _TELL_SECONDS = 1.0
 
@@ -87,8 +87,8 @@ def simulate(
     from gridcast.cli.installation import Installation
     from gridcast.cli.open_target import LOG, STDOUT, Target, opened
     from gridcast.cli.simulation_plan import Wanted, planned
-    from gridcast.workflows.simulate import simulate as run
-    from gridcast.workflows.simulated_traffic import Faults, Simulation
+    from gridcast.workflows.readings.simulate import simulate as run
+    from gridcast.workflows.readings.simulated_traffic import Faults, Simulation
 
     target = Target.parse(to, allow_remote=allow_remote)
     each = {"late": late, "double": double, "shuffle": shuffle, "spike": spike, "gap": gap, "early": early}

@@ -6,10 +6,10 @@ from datetime import UTC, datetime, timedelta
 from gridcast.cli.installation import Installation
 from gridcast.domain.errors import UsageError
 from gridcast.ingestion.sample import TIME_ZONE, read_sample
-from gridcast.workflows.processed import Processed
-from gridcast.workflows.simulate import MAX_RATE, Pace
-from gridcast.workflows.simulated_load import Fleet, continued, numbered, week_shapes
-from gridcast.workflows.simulated_traffic import Traffic
+from gridcast.workflows.readings.processed import Processed
+from gridcast.workflows.readings.simulate import MAX_RATE, Pace
+from gridcast.workflows.readings.simulated_load import Fleet, continued, numbered, week_shapes
+from gridcast.workflows.readings.simulated_traffic import Traffic
 
 _RATE = 1_000.0
 _SPAN = timedelta(minutes=1)

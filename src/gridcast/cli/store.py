@@ -73,7 +73,7 @@ def prune(
     from gridcast.cli.installation import Installation
     from gridcast.store.pruning import Kept
     from gridcast.store.pruning import prune as prune_tables
-    from gridcast.workflows.archive_log import archived
+    from gridcast.workflows.readings.archive_log import archived
 
     ages = {"forecasts": forecasts, "readings_log": readings_log, "landings": landings}
     kept = Kept(**{name: duration(age) for name, age in ages.items() if age is not None})

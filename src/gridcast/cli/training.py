@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from gridcast.models.tensorflow.cluster import Cluster
     from gridcast.models.tensorflow.train import Progress
     from gridcast.registry.catalogue import RegisteredModel
-    from gridcast.workflows.train_model import Crew
+    from gridcast.workflows.training.train_model import Crew
 
 
 def train(
@@ -64,7 +64,7 @@ def learn(
     from gridcast.models.tensorflow.native_log import native_log_muted
 
     with native_log_muted():
-        from gridcast.workflows.train_model import train_model
+        from gridcast.workflows.training.train_model import train_model
 
     with progress("training", total=1.0) as tell:
         return train_model(
@@ -87,7 +87,7 @@ def _learn_along(here: "Installation", cluster: "Cluster", *, output: Format) ->
     from gridcast.models.tensorflow.native_log import native_log_muted
 
     with native_log_muted():
-        from gridcast.workflows.train_model import make
+        from gridcast.workflows.training.train_model import make
 
     make(
         here.processed(),

@@ -10,7 +10,7 @@ from gridcast.cli.output import progress, show
 
 if TYPE_CHECKING:
     from gridcast.cli.installation import Installation
-    from gridcast.workflows.tune_model import Tuned, TuningProgress
+    from gridcast.workflows.training.tune_model import Tuned, TuningProgress
 
 SHOWN = 10
 
@@ -61,7 +61,7 @@ def _run(here: "Installation", *, trials: int, limit: timedelta | None) -> "Tune
     from gridcast.models.tensorflow.native_log import native_log_muted
 
     with native_log_muted():
-        from gridcast.workflows.tune_model import Budget, tune_model
+        from gridcast.workflows.training.tune_model import Budget, tune_model
 
     with progress("tuning", total=float(trials)) as tell:
 
@@ -82,7 +82,7 @@ def _before(here: "Installation") -> "Tuned":
     from gridcast.models.tensorflow.native_log import native_log_muted
 
     with native_log_muted():
-        from gridcast.workflows.tune_model import tuned_before
+        from gridcast.workflows.training.tune_model import tuned_before
 
     return tuned_before(
         here.processed(), recipe=here.settings.model.recipe, until=here.unseen_from(), directory=here.workspace.tuning
@@ -105,7 +105,7 @@ def _shown(tuned: "Tuned") -> list[dict[str, Any]]:
 
 
 def _space(here: "Installation") -> list[dict[str, Any]]:
-    from gridcast.workflows.search_space import space_around, values_of
+    from gridcast.workflows.training.search_space import space_around, values_of
 
     recipe = here.settings.model.recipe
     present = values_of(recipe)

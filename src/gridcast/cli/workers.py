@@ -11,7 +11,7 @@ from gridcast.domain.errors import UsageError
 from gridcast.models.tensorflow.cluster import TF_CONFIG, Cluster
 
 if TYPE_CHECKING:
-    from gridcast.workflows.train_model import Crew
+    from gridcast.workflows.training.train_model import Crew
 
 _GRIDCAST = (sys.executable, "-c", "from gridcast.cli import main; main()")
 
@@ -40,7 +40,7 @@ def crew_of(cluster: Cluster | None, *, workers: int, config: Path | None) -> "C
         return functools.partial(nullcontext, cluster)
     if workers == 1:
         return nullcontext
-    from gridcast.workflows.local_workers import local_workers
+    from gridcast.workflows.training.local_workers import local_workers
 
     command = (*_GRIDCAST, "train", *(() if config is None else ("--config", str(config))))
     return functools.partial(local_workers, workers, command=command, environment=os.environ)

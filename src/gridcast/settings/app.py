@@ -10,7 +10,7 @@ from gridcast.settings.logs import LoggingSettings, TracingSettings
 from gridcast.settings.secret import read_secret
 from gridcast.settings.service import ServiceSettings
 from gridcast.settings.strict import STRICT
-from gridcast.workflows.peak_limits import PeakLimits
+from gridcast.workflows.judging.peak_limits import PeakLimits
 
 
 class StatusSettings(BaseModel):

@@ -7,10 +7,10 @@ from pydantic import BaseModel, Field, field_validator
 from gridcast.features.windows import LONGEST_HORIZON
 from gridcast.models.tensorflow.spec import NetworkSize, TrainSpec
 from gridcast.settings.strict import STRICT
-from gridcast.workflows.gate import Gate
-from gridcast.workflows.recipe import Recipe
-from gridcast.workflows.retrain_rules import RetrainRules
-from gridcast.workflows.weather_use import WeatherUse
+from gridcast.workflows.forecasts.weather_use import WeatherUse
+from gridcast.workflows.lifecycle.gate import Gate
+from gridcast.workflows.lifecycle.retrain_rules import RetrainRules
+from gridcast.workflows.training.recipe import Recipe
 
 
 class BacktestSettings(BaseModel):

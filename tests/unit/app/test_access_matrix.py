@@ -20,7 +20,7 @@ from gridcast.domain.roles import Role
 from gridcast.settings.app import AppSettings
 from gridcast.store import audit, keys
 from gridcast.store.store import Store
-from gridcast.workflows.workspace import Workspace
+from gridcast.workflows.readings.workspace import Workspace
 
 ROUTES = [pytest.param(method, path, id=f"{method} {path}") for method, path in ACCESS]
 SQL_LOOKING = "x' OR '1'='1"

@@ -13,7 +13,7 @@ from support.processed_history import HOUR, write_history
 from gridcast.cli import main
 from gridcast.domain.tables import CLEAN_READINGS
 from gridcast.store.store import Store
-from gridcast.workflows.workspace import Workspace
+from gridcast.workflows.readings.workspace import Workspace
 
 
 class Terminal:

@@ -16,9 +16,9 @@ from gridcast.evaluation.bootstrap import Resampling
 from gridcast.evaluation.comparison import compare_pairs
 from gridcast.evaluation.dimensions import SeriesFacts
 from gridcast.evaluation.scorecard import breakdowns, scorecard
-from gridcast.workflows.backtest import Backtest
-from gridcast.workflows.compare_models import Compared
-from gridcast.workflows.weather_use import WeatherKnown
+from gridcast.workflows.forecasts.weather_use import WeatherKnown
+from gridcast.workflows.judging.backtest import Backtest
+from gridcast.workflows.judging.compare_models import Compared
 
 ZONES = {"system": "Europe/London", "zone_01": "Europe/London"}
 LEVELS = {"system": "system", "zone_01": "zone"}

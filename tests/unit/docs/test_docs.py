@@ -155,7 +155,7 @@ def test_every_message_explained_in_the_user_guide_is_one_that_gridcast_says() -
 
 
 def test_every_reason_for_a_degraded_forecast_in_the_user_guide_is_one_that_gridcast_gives() -> None:
-    said = set(literals(ROOT / "src/gridcast/workflows/issue_forecast.py"))
+    said = set(literals(ROOT / "src/gridcast/workflows/forecasts/issue_forecast.py"))
     guide = (ROOT / "docs/user_guide.md").read_text().split("## Forecasts without everything")[1].split("\n## ")[0]
     reasons = set(re.findall(r"\| `([^`]+)` \|$", guide, flags=re.MULTILINE)) - {"degraded_because"}
     assert len(reasons) > 3

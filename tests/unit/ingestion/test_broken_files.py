@@ -22,7 +22,7 @@ from gridcast.ingestion.connectors.files import read_readings
 from gridcast.ingestion.tabular.columns import DEAD_ROWS, Parsed
 from gridcast.ingestion.tabular.file_content import read_content
 from gridcast.ingestion.tabular.formats import FileFormat, TextFormat, WeatherFormat
-from gridcast.workflows.ingest import FileSource, ingest
+from gridcast.workflows.readings.ingest import FileSource, ingest
 
 HEADER = ("series_id", "valid_time", "load_mw", "Größe")
 START = datetime(2024, 3, 30, 21, tzinfo=UTC)

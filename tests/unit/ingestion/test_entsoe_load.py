@@ -14,7 +14,7 @@ from gridcast.domain.errors import GridcastError, UsageError
 from gridcast.ingestion import raw
 from gridcast.ingestion.connectors.entsoe_load import EntsoeLoad, load_readings
 from gridcast.ingestion.connectors.http_client import HttpClient, HttpRules
-from gridcast.workflows.ingest import append
+from gridcast.workflows.readings.ingest import append
 
 pytest.importorskip("entsoe")
 pd = pytest.importorskip("pandas")

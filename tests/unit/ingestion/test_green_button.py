@@ -16,7 +16,7 @@ from gridcast.ingestion import raw
 from gridcast.ingestion.connectors.green_button import Flow, GreenButton, parse_feed
 from gridcast.ingestion.connectors.green_button_feed import read_feed
 from gridcast.ingestion.tabular.columns import Parsed
-from gridcast.workflows.ingest import append
+from gridcast.workflows.readings.ingest import append
 
 FIXTURES = Path(__file__).parents[2] / "fixtures" / "green_button"
 SOLAR = FIXTURES / "solar_roof.xml"

@@ -17,7 +17,7 @@ from gridcast.ingestion import raw
 from gridcast.ingestion.connectors.http_client import HttpClient, HttpRules
 from gridcast.ingestion.connectors.open_meteo import OpenMeteo, Station
 from gridcast.ingestion.connectors.open_meteo_answer import read_answer
-from gridcast.workflows.ingest import append
+from gridcast.workflows.readings.ingest import append
 
 FIXTURES = Path(__file__).parents[2] / "fixtures" / "open_meteo"
 LONDON, PARIS = Station("london", 51.5, -0.12), Station("paris", 48.85, 2.35)

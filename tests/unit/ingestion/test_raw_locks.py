@@ -11,7 +11,7 @@ from support.drop_folders import drop_reading, source
 from gridcast.domain.errors import GridcastError
 from gridcast.ingestion import raw, raw_layout
 from gridcast.ingestion.locks import SourceInUseError, reading_alone
-from gridcast.workflows.ingest import append
+from gridcast.workflows.readings.ingest import append
 
 NOW = datetime(2024, 6, 1, tzinfo=UTC)
 BATCHES = 20
@@ -70,7 +70,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from gridcast.ingestion.connectors.drop_folder import DropFolder
 from gridcast.ingestion.tabular.formats import FileFormat
-from gridcast.workflows.listen import Live, RawKeeper, listen
+from gridcast.workflows.readings.listen import Live, RawKeeper, listen
 
 stop = threading.Event()
 dropped = DropFolder(folder=Path(sys.argv[2]), file_format=FileFormat(), is_watched=True, stop=stop)

@@ -9,9 +9,9 @@ from gridcast.domain.errors import GridcastError
 from gridcast.ingestion import raw
 from gridcast.pipelines.beam.batch import run_batch
 from gridcast.quality.limits import Limits
-from gridcast.workflows.prepare import BatchJob, prepare
-from gridcast.workflows.processed import Processed
-from gridcast.workflows.workspace import Workspace
+from gridcast.workflows.readings.prepare import BatchJob, prepare
+from gridcast.workflows.readings.processed import Processed
+from gridcast.workflows.readings.workspace import Workspace
 
 NO_FLATLINE = Limits(flatline=None)
 

@@ -22,10 +22,10 @@ from gridcast.pipelines.beam.blocks import ArrowCoder, Block
 from gridcast.pipelines.beam.live import CleanParts, clean_parts
 from gridcast.pipelines.beam.live_source import ReadLive
 from gridcast.quality.limits import Limits
-from gridcast.workflows.arrivals import Patience
-from gridcast.workflows.block_name import BlockName
-from gridcast.workflows.live_job import LiveJob
-from gridcast.workflows.rules import CleaningRules
+from gridcast.workflows.readings.block_name import BlockName
+from gridcast.workflows.readings.rules import CleaningRules
+from gridcast.workflows.streaming.arrivals import Patience
+from gridcast.workflows.streaming.live_job import LiveJob
 
 A_MINUTE = 60
 N, S = ZONES

@@ -14,8 +14,8 @@ from gridcast.domain.tables import READINGS, SIMULATED
 from gridcast.ingestion import raw
 from gridcast.ingestion.source import Batch
 from gridcast.store.store import Store
-from gridcast.workflows import archive_log as module
-from gridcast.workflows.archive_log import archive_log, not_archived
+from gridcast.workflows.readings import archive_log as module
+from gridcast.workflows.readings.archive_log import archive_log, not_archived
 
 START = datetime(2024, 1, 31, 22, tzinfo=UTC)
 END = START + timedelta(days=9)

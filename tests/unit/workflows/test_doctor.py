@@ -21,10 +21,10 @@ from gridcast.registry.catalogue import CHAMPION, RegisteredModel
 from gridcast.registry.mlflow_registry import Registry
 from gridcast.store import backup
 from gridcast.store.store import Store
-from gridcast.workflows import doctor_data, doctor_environment, doctor_network
-from gridcast.workflows.doctor import Finding, State, examine
-from gridcast.workflows.doctor_network import Address
-from gridcast.workflows.workspace import Workspace
+from gridcast.workflows.readings.workspace import Workspace
+from gridcast.workflows.watching import doctor_data, doctor_environment, doctor_network
+from gridcast.workflows.watching.doctor import Finding, State, examine
+from gridcast.workflows.watching.doctor_network import Address
 
 NOW = datetime(2024, 6, 1, tzinfo=UTC)
 

@@ -17,13 +17,13 @@ from gridcast.domain.errors import GridcastError, UsageError
 from gridcast.domain.tables import SPECIAL_DAYS, DayKind
 from gridcast.evaluation.attribution import side_by_side
 from gridcast.models.tensorflow.serving import Forecaster
-from gridcast.workflows.explain_forecast import INPUT_GROUPS, explain_against, explain_daily, explain_since
-from gridcast.workflows.explained import Explained, keep_explanation
-from gridcast.workflows.explanation_words import in_words
-from gridcast.workflows.issue_forecast import issue_forecast
-from gridcast.workflows.known import known_at
-from gridcast.workflows.processed import WEATHER_FILE, Processed
-from gridcast.workflows.refresh import refresh_at
+from gridcast.workflows.forecasts.explain_forecast import INPUT_GROUPS, explain_against, explain_daily, explain_since
+from gridcast.workflows.forecasts.explained import Explained, keep_explanation
+from gridcast.workflows.forecasts.explanation_words import in_words
+from gridcast.workflows.forecasts.issue_forecast import issue_forecast
+from gridcast.workflows.forecasts.known import known_at
+from gridcast.workflows.forecasts.refresh import refresh_at
+from gridcast.workflows.readings.processed import WEATHER_FILE, Processed
 
 ISSUE = START + timedelta(days=100, hours=7)
 SINCE = ISSUE - 5 * HOUR

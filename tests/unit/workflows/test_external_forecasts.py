@@ -15,9 +15,9 @@ from gridcast.domain.quantiles import QUANTILE_COLUMNS
 from gridcast.domain.tables import CLEAN_READINGS, FORECASTS, READINGS, Layer
 from gridcast.store.monitored_forecasts import live_scores
 from gridcast.store.store import Store
-from gridcast.workflows.external_forecasts import TakenOver, take_over
-from gridcast.workflows.live_scores import scores_due
-from gridcast.workflows.processed import Processed
+from gridcast.workflows.forecasts.external_forecasts import TakenOver, take_over
+from gridcast.workflows.forecasts.live_scores import scores_due
+from gridcast.workflows.readings.processed import Processed
 
 OFF_MW = 3.0
 

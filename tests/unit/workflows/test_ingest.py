@@ -11,7 +11,7 @@ from gridcast.domain.tables import READINGS
 from gridcast.ingestion.raw import position_of, read_holidays, read_readings, read_weather
 from gridcast.ingestion.source import Batch
 from gridcast.ingestion.tabular.formats import FileFormat, WeatherFormat
-from gridcast.workflows.ingest import FileSource, Ingested, append, ingest
+from gridcast.workflows.readings.ingest import FileSource, Ingested, append, ingest
 
 NOW = datetime(2024, 6, 1, tzinfo=UTC)
 

@@ -19,7 +19,7 @@ from gridcast.ingestion.source import Batch
 from gridcast.ingestion.tabular.columns import DEAD_ROWS
 from gridcast.ingestion.tabular.formats import FileFormat
 from gridcast.store.store import Store
-from gridcast.workflows.listen import Heard, Live, LogKeeper, RawKeeper, listen
+from gridcast.workflows.readings.listen import Heard, Live, LogKeeper, RawKeeper, listen
 
 START = datetime(2024, 6, 1, tzinfo=UTC)
 NOW = datetime(2024, 6, 3, tzinfo=UTC)

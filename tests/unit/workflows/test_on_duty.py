@@ -16,9 +16,10 @@ from gridcast.models.tensorflow.artefact import OUTPUT
 from gridcast.models.tensorflow.serving import Forecaster
 from gridcast.registry.catalogue import RegisteredModel
 from gridcast.store.store import Store
-from gridcast.workflows.known import known_at
-from gridcast.workflows.live_forecasts import Speakers, Version
-from gridcast.workflows.on_duty import (
+from gridcast.workflows.forecasts.known import known_at
+from gridcast.workflows.readings.processed import Processed
+from gridcast.workflows.streaming.live_forecasts import Speakers, Version
+from gridcast.workflows.streaming.on_duty import (
     NO_ANSWER,
     REFUSED,
     SHADOW_REFUSED,
@@ -28,7 +29,6 @@ from gridcast.workflows.on_duty import (
     require_forecast,
     speakers,
 )
-from gridcast.workflows.processed import Processed
 
 ISSUED = datetime(2024, 4, 10, 7, tzinfo=UTC)
 

@@ -13,8 +13,8 @@ from support.streams import EVER, Running, a_forecast
 from gridcast.domain.errors import GridcastError
 from gridcast.domain.tables import CLEAN_READINGS, OVERRIDES
 from gridcast.store.store import Store
-from gridcast.workflows.operators import overrule, with_operators, withdraw
-from gridcast.workflows.tick_job import Ticked, TickJob
+from gridcast.workflows.forecasts.operators import overrule, with_operators, withdraw
+from gridcast.workflows.streaming.tick_job import Ticked, TickJob
 
 
 @pytest.fixture

@@ -15,11 +15,11 @@ from gridcast.domain.tables import FORECASTS
 from gridcast.evaluation.copula import scores_of_levels
 from gridcast.evaluation.peak_scores import peak_scores
 from gridcast.store.store import Store
-from gridcast.workflows.backtest import Backtest
-from gridcast.workflows.issued_peaks import issued_peaks
-from gridcast.workflows.judge_peaks import PeakJudge
-from gridcast.workflows.peak_limits import PeakLimits
-from gridcast.workflows.processed import Processed
+from gridcast.workflows.judging.backtest import Backtest
+from gridcast.workflows.judging.issued_peaks import issued_peaks
+from gridcast.workflows.judging.judge_peaks import PeakJudge
+from gridcast.workflows.judging.peak_limits import PeakLimits
+from gridcast.workflows.readings.processed import Processed
 
 ORIGINS = tuple(START + timedelta(days=day) for day in range(28, 38))
 CORRELATION = tuple((0.8 ** np.arange(48)).tolist())

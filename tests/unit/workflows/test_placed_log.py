@@ -11,9 +11,9 @@ from polars.testing import assert_frame_equal
 from gridcast.domain.series import zones_to_system
 from gridcast.domain.tables import READINGS
 from gridcast.quality.limits import Limits
-from gridcast.workflows.frame_log import FrameLog
-from gridcast.workflows.placed_log import PlacedLog
-from gridcast.workflows.rules import CleaningRules
+from gridcast.workflows.readings.rules import CleaningRules
+from gridcast.workflows.streaming.frame_log import FrameLog
+from gridcast.workflows.streaming.placed_log import PlacedLog
 
 HOUR = timedelta(hours=1)
 START = datetime(2024, 3, 30, tzinfo=UTC)

@@ -16,13 +16,13 @@ from gridcast.registry.mlflow_registry import Registry
 from gridcast.store import audit
 from gridcast.store.errors import StoreError
 from gridcast.store.store import Store
-from gridcast.workflows.backtest import Backtest
-from gridcast.workflows.gate import Gate
-from gridcast.workflows.judge_model import Comparison
-from gridcast.workflows.model_cost import Cost
-from gridcast.workflows.model_history import read_history
-from gridcast.workflows.promote_model import ApprovalMissingError, Office, Promotion
-from gridcast.workflows.weather_use import WeatherKnown
+from gridcast.workflows.forecasts.weather_use import WeatherKnown
+from gridcast.workflows.judging.backtest import Backtest
+from gridcast.workflows.judging.judge_model import Comparison
+from gridcast.workflows.judging.model_cost import Cost
+from gridcast.workflows.lifecycle.gate import Gate
+from gridcast.workflows.lifecycle.model_history import read_history
+from gridcast.workflows.lifecycle.promote_model import ApprovalMissingError, Office, Promotion
 
 DEFAULT = Gate()
 CHEAP = Cost(latency_ms=4.0, size_mb=2.0)

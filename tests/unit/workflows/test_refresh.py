@@ -11,12 +11,12 @@ from support.formula import KIN, LEADS, OFF_MW, formula_forecaster, without_firs
 from support.processed_history import write_history
 
 from gridcast.models.tensorflow.serving import Forecaster
-from gridcast.workflows.backtest import model_quantiles
-from gridcast.workflows.history import history_panel
-from gridcast.workflows.issue_forecast import issue_forecast
-from gridcast.workflows.known import Known, known_at
-from gridcast.workflows.processed import Processed
-from gridcast.workflows.refresh import Refresh, refresh_at, refresh_time
+from gridcast.workflows.forecasts.issue_forecast import issue_forecast
+from gridcast.workflows.forecasts.known import Known, known_at
+from gridcast.workflows.forecasts.refresh import Refresh, refresh_at, refresh_time
+from gridcast.workflows.judging.backtest import model_quantiles
+from gridcast.workflows.readings.processed import Processed
+from gridcast.workflows.training.history import history_panel
 
 ISSUED = datetime(2024, 4, 10, 7, tzinfo=UTC)
 

@@ -18,17 +18,17 @@ from gridcast.domain.tables import Layer
 from gridcast.registry.catalogue import RegisteredModel
 from gridcast.registry.mlflow_registry import Registry
 from gridcast.store.store import Store
-from gridcast.workflows.backtest import Backtest
-from gridcast.workflows.drift_state import DRIFT_SCORES, DriftState
-from gridcast.workflows.gate import Gate
-from gridcast.workflows.judge_model import Comparison
-from gridcast.workflows.model_cost import Cost
-from gridcast.workflows.model_history import read_history
-from gridcast.workflows.processed import Processed
-from gridcast.workflows.promote_model import Office
-from gridcast.workflows.retrain import Done, Outcome, Renewal
-from gridcast.workflows.retrain_rules import RetrainRules
-from gridcast.workflows.train_model import KNOWN_UNTIL, TRAINED_BECAUSE
+from gridcast.workflows.judging.backtest import Backtest
+from gridcast.workflows.judging.judge_model import Comparison
+from gridcast.workflows.judging.model_cost import Cost
+from gridcast.workflows.lifecycle.gate import Gate
+from gridcast.workflows.lifecycle.model_history import read_history
+from gridcast.workflows.lifecycle.promote_model import Office
+from gridcast.workflows.lifecycle.retrain import Done, Outcome, Renewal
+from gridcast.workflows.lifecycle.retrain_rules import RetrainRules
+from gridcast.workflows.readings.processed import Processed
+from gridcast.workflows.training.train_model import KNOWN_UNTIL, TRAINED_BECAUSE
+from gridcast.workflows.watching.drift_state import DRIFT_SCORES, DriftState
 
 DAY = timedelta(days=1)
 RULES = RetrainRules(every=28 * DAY, rest=7 * DAY, watch=4 * DAY, max_live_worse=0.2)

@@ -7,7 +7,7 @@ import pytest
 from support.processed_history import write_history
 
 from gridcast.quality.summary import QUALITY_COUNTS
-from gridcast.workflows.review_quality import review_quality
+from gridcast.workflows.readings.review_quality import review_quality
 
 
 @pytest.mark.parametrize(

@@ -9,8 +9,8 @@ from gridcast.domain.series import Hierarchy, Level, Series
 from gridcast.domain.tables import READINGS
 from gridcast.quality.aggregate import combine_sums, partial_sums
 from gridcast.quality.limits import Limits
-from gridcast.workflows.block_name import BlockName
-from gridcast.workflows.rules import CleaningRules, since_when_expected
+from gridcast.workflows.readings.block_name import BlockName
+from gridcast.workflows.readings.rules import CleaningRules, since_when_expected
 
 HOUR = timedelta(hours=1)
 START = datetime(2024, 5, 1, tzinfo=UTC)

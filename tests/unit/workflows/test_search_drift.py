@@ -15,10 +15,10 @@ from gridcast.domain.quantiles import QUANTILE_COLUMNS
 from gridcast.domain.tables import CLEAN_READINGS, FORECASTS
 from gridcast.evaluation.scored import MODEL
 from gridcast.store.store import Store
-from gridcast.workflows.backtest import Backtest
-from gridcast.workflows.drift_state import DriftState, read_drift
-from gridcast.workflows.processed import Processed
-from gridcast.workflows.search_drift import Learned, search_drift, tell_drift
+from gridcast.workflows.judging.backtest import Backtest
+from gridcast.workflows.readings.processed import Processed
+from gridcast.workflows.watching.drift_state import DriftState, read_drift
+from gridcast.workflows.watching.search_drift import Learned, search_drift, tell_drift
 
 DAY = timedelta(days=1)
 NOW = datetime(2026, 1, 1, tzinfo=UTC)

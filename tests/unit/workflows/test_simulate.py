@@ -20,9 +20,9 @@ from gridcast.domain.tables import READINGS
 from gridcast.ingestion.connectors.payload import Message, PayloadFormat, read_messages
 from gridcast.ingestion.sample import TIME_ZONE, read_sample
 from gridcast.ingestion.tabular.formats import FileFormat
-from gridcast.workflows.simulate import Pace, simulate
-from gridcast.workflows.simulated_load import Fleet, Shapes, continued, numbered, week_shapes
-from gridcast.workflows.simulated_traffic import FAULTS, POISON, Burst, Faults, Simulation, Traffic
+from gridcast.workflows.readings.simulate import Pace, simulate
+from gridcast.workflows.readings.simulated_load import Fleet, Shapes, continued, numbered, week_shapes
+from gridcast.workflows.readings.simulated_traffic import FAULTS, POISON, Burst, Faults, Simulation, Traffic
 
 START = datetime(2024, 1, 1, tzinfo=UTC)
 HOUR = timedelta(hours=1)

@@ -7,8 +7,8 @@ from polars.testing import assert_frame_equal
 from support.processed_history import write_history
 
 from gridcast.domain.errors import GridcastError
-from gridcast.workflows.processed import Processed
-from gridcast.workflows.snapshots import keep_snapshot, keeping_snapshot, open_snapshot
+from gridcast.workflows.readings.processed import Processed
+from gridcast.workflows.training.snapshots import keep_snapshot, keeping_snapshot, open_snapshot
 
 
 @pytest.fixture

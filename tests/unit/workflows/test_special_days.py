@@ -15,11 +15,11 @@ from gridcast.features.windows import window_inputs
 from gridcast.ingestion import raw
 from gridcast.ingestion.public_holidays import Place
 from gridcast.quality.limits import Limits
-from gridcast.workflows.prepare import Prepared, prepare
-from gridcast.workflows.processed import Processed
-from gridcast.workflows.rules import CleaningRules
-from gridcast.workflows.special_days import CalendarRules, days_between
-from gridcast.workflows.workspace import Workspace
+from gridcast.workflows.readings.prepare import Prepared, prepare
+from gridcast.workflows.readings.processed import Processed
+from gridcast.workflows.readings.rules import CleaningRules
+from gridcast.workflows.readings.special_days import CalendarRules, days_between
+from gridcast.workflows.readings.workspace import Workspace
 
 HOUR = timedelta(hours=1)
 BORDER = {"n_1": Place("AU", "NSW"), "n_2": Place("AU", "NSW"), "v_1": Place("AU", "VIC")}

@@ -16,9 +16,9 @@ from gridcast.ingestion import raw
 from gridcast.quality.limits import CONTEXT_AFTER, CONTEXT_BEFORE
 from gridcast.quality.received import sift
 from gridcast.store.store import Store
-from gridcast.workflows.archive_log import archive_log, not_archived
-from gridcast.workflows.block_name import BlockName
-from gridcast.workflows.replay import replay
+from gridcast.workflows.readings.archive_log import archive_log, not_archived
+from gridcast.workflows.readings.block_name import BlockName
+from gridcast.workflows.streaming.replay import replay
 
 
 @pytest.fixture

@@ -19,11 +19,11 @@ from gridcast.domain.errors import GridcastError
 from gridcast.domain.tables import READINGS
 from gridcast.store.errors import StoreError
 from gridcast.store.store import Store
-from gridcast.workflows import latency
-from gridcast.workflows.arrivals import Patience
-from gridcast.workflows.block_name import BlockName
-from gridcast.workflows.processed import Processed
-from gridcast.workflows.replay import follow
+from gridcast.workflows.readings.block_name import BlockName
+from gridcast.workflows.readings.processed import Processed
+from gridcast.workflows.streaming import latency
+from gridcast.workflows.streaming.arrivals import Patience
+from gridcast.workflows.streaming.replay import follow
 
 MINUTE = timedelta(minutes=1)
 N, S = ZONES

@@ -17,7 +17,7 @@ from gridcast.monitoring.logs import Form, Level, begin_logs
 from gridcast.monitoring.traces import begin_traces, end_traces
 from gridcast.store.errors import StoreError
 from gridcast.store.store import Store
-from gridcast.workflows.told_ticks import told_tick
+from gridcast.workflows.streaming.told_ticks import told_tick
 
 
 @pytest.fixture

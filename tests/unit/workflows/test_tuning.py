@@ -14,9 +14,9 @@ from gridcast.domain.errors import GridcastError
 from gridcast.ingestion.locks import tuning_alone
 from gridcast.models.tensorflow.spec import NetworkSize, TrainSpec
 from gridcast.settings.model import ModelSettings
-from gridcast.workflows.recipe import Recipe
-from gridcast.workflows.search_space import SPACE, Range, space_around, to_yaml, values_of, with_values
-from gridcast.workflows.tuning_study import End, Study, opened, values_of_trial
+from gridcast.workflows.training.recipe import Recipe
+from gridcast.workflows.training.search_space import SPACE, Range, space_around, to_yaml, values_of, with_values
+from gridcast.workflows.training.tuning_study import End, Study, opened, values_of_trial
 
 RECIPE = Recipe(size=NetworkSize(), training=TrainSpec(), horizon=timedelta(hours=48))
 SMALL = {"network.width": Range(low=16, high=64, is_log=True, multiple=16), "network.dropout": Range(low=0, high=0.3)}

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gridcast.domain.tables import READINGS
-from gridcast.workflows.watermarks import Watermarks
+from gridcast.workflows.streaming.watermarks import Watermarks
 
 START = datetime(2024, 3, 30, tzinfo=UTC)
 """The day before the change to summer time in Europe."""

@@ -25,7 +25,7 @@ from gridcast.evaluation.overrides import effective
 from gridcast.models.tensorflow.artefact import read_manifest
 from gridcast.store import as_of as archive
 from gridcast.store.marks import Mark
-from gridcast.workflows.issued_peaks import issued_peaks
+from gridcast.workflows.judging.issued_peaks import issued_peaks
 
 router = APIRouter(prefix="/v1/forecasts", tags=["forecasts"])
 

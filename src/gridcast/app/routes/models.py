@@ -11,7 +11,7 @@ from gridcast.app.parameters import Cursor, Limit, Moment, Page
 from gridcast.app.service import Here
 from gridcast.registry.catalogue import RegisteredModel
 from gridcast.store import events as happened
-from gridcast.workflows.model_history import Step
+from gridcast.workflows.lifecycle.model_history import Step
 
 router = APIRouter(prefix="/v1", tags=["models"])
 

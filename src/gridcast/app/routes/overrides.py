@@ -15,7 +15,7 @@ from gridcast.app.parameters import Cursor, Limit, Moment, Page, Text
 from gridcast.app.service import Here, Service
 from gridcast.domain.tables import OVERRIDES, Operation
 from gridcast.store import overrides as kept_overrides
-from gridcast.workflows.operators import help_of_override, overrule, withdraw
+from gridcast.workflows.forecasts.operators import help_of_override, overrule, withdraw
 
 router = APIRouter(prefix="/v1/overrides", tags=["overrides"])
 

@@ -13,7 +13,7 @@ from gridcast.app.parameters import Moment, SeriesId, require_span
 from gridcast.app.pushed import MEDIA_TYPES, parsed, rows_refused
 from gridcast.app.service import Here
 from gridcast.store.as_of import FAR_FUTURE
-from gridcast.workflows.push_readings import ReusedKeyError, UnknownSeriesError, push_readings
+from gridcast.workflows.readings.push_readings import ReusedKeyError, UnknownSeriesError, push_readings
 
 router = APIRouter(prefix="/v1/readings", tags=["readings"])
 

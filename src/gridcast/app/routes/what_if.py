@@ -15,7 +15,7 @@ from gridcast.app.service import Here
 from gridcast.domain.quantiles import QUANTILE_COLUMNS
 from gridcast.domain.tables import Layer
 from gridcast.store import as_of as archive
-from gridcast.workflows.what_if import Circumstances, PlannedEvent, known_to_store, what_if
+from gridcast.workflows.forecasts.what_if import Circumstances, PlannedEvent, known_to_store, what_if
 
 router = APIRouter(prefix="/v1/what-if", tags=["what-if"])
 

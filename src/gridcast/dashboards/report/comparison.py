@@ -12,8 +12,8 @@ from gridcast.dashboards.report.svg import inline_svg
 from gridcast.dashboards.report.tables import Cell, Table, Tone, skill_cell
 from gridcast.dashboards.report.theme import LIGHT
 from gridcast.evaluation.scored import MODEL
-from gridcast.workflows.backtest import Backtest
-from gridcast.workflows.compare_models import Compared
+from gridcast.workflows.judging.backtest import Backtest
+from gridcast.workflows.judging.compare_models import Compared
 
 
 def comparison_frame(comparisons: Sequence[Compared]) -> pl.DataFrame:

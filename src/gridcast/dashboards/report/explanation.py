@@ -16,7 +16,7 @@ from gridcast.dashboards.report.svg import inline_svg
 from gridcast.dashboards.report.tables import Cell, Table
 from gridcast.dashboards.report.theme import LIGHT
 from gridcast.evaluation.attribution import by_local_day, side_by_side
-from gridcast.workflows.explanation_words import in_words
+from gridcast.workflows.forecasts.explanation_words import in_words
 
 _LOOKS: Final = {"weather": ("linear", "////"), "recent_load": ("model", ""), "calendar": ("naive", "....")}
 """Input group → colour and hatch."""

@@ -19,14 +19,14 @@ from gridcast.models.tensorflow.serving import Forecaster
 from gridcast.quality.summary import quality_summary, rule_totals, worst_offenders
 from gridcast.registry.catalogue import RegisteredModel
 from gridcast.store.store import Store
-from gridcast.workflows.backtest import Backtest
-from gridcast.workflows.explain_forecast import explain_against
-from gridcast.workflows.explained import Explained
-from gridcast.workflows.kept_scores import KeptScores
-from gridcast.workflows.known import known_at
-from gridcast.workflows.processed import Processed
-from gridcast.workflows.refresh import refresh_at
-from gridcast.workflows.score_forecasts import score_forecasts
+from gridcast.workflows.forecasts.explain_forecast import explain_against
+from gridcast.workflows.forecasts.explained import Explained
+from gridcast.workflows.forecasts.known import known_at
+from gridcast.workflows.forecasts.refresh import refresh_at
+from gridcast.workflows.forecasts.score_forecasts import score_forecasts
+from gridcast.workflows.judging.backtest import Backtest
+from gridcast.workflows.judging.kept_scores import KeptScores
+from gridcast.workflows.readings.processed import Processed
 
 REPLAY = timedelta(days=28)
 """Issued forecasts that are scored."""

@@ -6,8 +6,8 @@ from gridcast.domain.errors import GridcastError
 from gridcast.models.tensorflow.artefact import read_manifest
 from gridcast.models.tensorflow.model_card import card_facts
 from gridcast.registry.catalogue import RegisteredModel
-from gridcast.workflows.backtest import Backtest
-from gridcast.workflows.weather_use import WeatherKnown
+from gridcast.workflows.forecasts.weather_use import WeatherKnown
+from gridcast.workflows.judging.backtest import Backtest
 
 
 def model_card(model: RegisteredModel, *, judged: Backtest | None = None) -> Mapping[str, str]:

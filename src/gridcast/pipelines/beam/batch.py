@@ -13,9 +13,9 @@ from gridcast.pipelines.beam.clean import CHILDREN, COUNTS, PARENTS, REMOVED, Cl
 from gridcast.pipelines.beam.runner import run_bounded
 from gridcast.quality.limits import CONTEXT_AFTER, CONTEXT_BEFORE
 from gridcast.quality.summary import add_counts
-from gridcast.workflows.block_name import BlockName
-from gridcast.workflows.prepare import BatchJob
-from gridcast.workflows.rules import CleaningRules
+from gridcast.workflows.readings.block_name import BlockName
+from gridcast.workflows.readings.prepare import BatchJob
+from gridcast.workflows.readings.rules import CleaningRules
 
 
 def run_batch(job: BatchJob) -> dict[str, int]:

@@ -14,8 +14,8 @@ from gridcast.quality.cells import Placed
 from gridcast.quality.cleaning import Cleaned
 from gridcast.quality.received import REMOVED as REMOVED_ROWS
 from gridcast.quality.summary import quality_counts, totals
-from gridcast.workflows.block_name import BlockName
-from gridcast.workflows.rules import CleaningRules
+from gridcast.workflows.readings.block_name import BlockName
+from gridcast.workflows.readings.rules import CleaningRules
 
 CHILDREN = "children"
 """Clean rows of the measured series, `CLEAN_READINGS`, under the name of their block."""

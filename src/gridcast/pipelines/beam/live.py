@@ -28,11 +28,11 @@ from gridcast.pipelines.beam.kept_state import Gathered, KeepInState
 from gridcast.pipelines.beam.live_source import DEAD, ReadLive
 from gridcast.pipelines.beam.runner import NAMESPACE
 from gridcast.store.errors import StoreError
-from gridcast.workflows.bucket import Bucket, Worked, shared_out
-from gridcast.workflows.known import Known
-from gridcast.workflows.live_job import LiveJob
-from gridcast.workflows.operators import with_operators
-from gridcast.workflows.whole_system import WholeSystem
+from gridcast.workflows.forecasts.known import Known
+from gridcast.workflows.forecasts.operators import with_operators
+from gridcast.workflows.streaming.bucket import Bucket, Worked, shared_out
+from gridcast.workflows.streaming.live_job import LiveJob
+from gridcast.workflows.streaming.whole_system import WholeSystem
 
 READINGS: Final = "readings"
 FORECASTS: Final = "forecasts"

@@ -14,7 +14,7 @@ from apache_beam.utils.timestamp import Duration
 
 from gridcast.ingestion.source import Batch, Source
 from gridcast.pipelines.beam.blocks import Block
-from gridcast.workflows.ingest import in_range
+from gridcast.workflows.readings.ingest import in_range
 
 OpenSource = Callable[[threading.Event], Source]
 """Opens a source that goes on until the event is set."""

@@ -15,8 +15,8 @@ from gridcast.pipelines.beam.blocks import Block, PlacedBlock, concat
 from gridcast.pipelines.beam.clean import CHILDREN, COUNTS, LEFT_OUT, PARENTS, CleanAndAggregate
 from gridcast.pipelines.beam.runner import Assembled
 from gridcast.quality.summary import totals
-from gridcast.workflows.block_name import BlockName
-from gridcast.workflows.tick_job import AtHand, Ticked, TickJob
+from gridcast.workflows.readings.block_name import BlockName
+from gridcast.workflows.streaming.tick_job import AtHand, Ticked, TickJob
 
 CLEAN = "clean"
 

@@ -1,0 +1,1 @@
+"""Which model is in charge: the gate, promotion and its history, renewal, reproduction."""

@@ -1,0 +1,1 @@
+"""From clean history to a trained model: what is learned, the recipe, the search for a better one."""

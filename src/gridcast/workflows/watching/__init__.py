@@ -1,0 +1,1 @@
+"""Is all well: freshness, live accuracy, drift, state and the examination of an installation."""

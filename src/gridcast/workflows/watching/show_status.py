@@ -1,0 +1,83 @@
+"""What is there, how fresh it is, and which model is in charge."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import polars as pl
+
+from gridcast.domain.tables import CONSUMER
+from gridcast.ingestion.raw import last_reading
+from gridcast.registry.mlflow_registry import Registry
+from gridcast.store.store import Store
+from gridcast.workflows.readings.processed import Processed
+from gridcast.workflows.readings.workspace import Workspace
+from gridcast.workflows.streaming import latency
+
+NOTHING_YET = 'nothing ingested yet; start with "gridcast ingest" or "gridcast demo".'
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """Facts by name, the series whose readings are late, the newest events, and all of it in one sentence."""
+
+    facts: dict[str, Any]
+    late_series: list[str]
+    events: pl.DataFrame
+    verdict: str
+
+
+def show_status(workspace: Workspace, *, registry: Registry, store: Store, max_reading_age: timedelta) -> Status:
+    """The state of one installation. Ages are taken against the newest reading of any series."""
+    processed, champion = Processed.find(workspace.processed), registry.champion()
+    versions = registry.versions()
+    newest = store.newest_reading() or (None if processed is None else processed.observed_until)
+    late = [] if newest is None else _late(store, processed, newest=newest, max_age=max_reading_age)
+    facts = {
+        "newest_raw_reading": last_reading(workspace.raw),
+        "processed_until": None if processed is None else processed.observed_until,
+        "series": 0 if processed is None else len(processed.hierarchy.ids),
+        "models": len(versions),
+        "champion": None if champion is None else champion.version,
+        "challenger": next((each.version for each in versions if "challenger" in each.aliases), None),
+        "newest_clean_reading": store.newest_reading(),
+        "newest_issue_time": store.newest_issue_time(),
+        **_of_stream(store),
+        **{f"{table}_rows": rows for table, rows in store.counts().items()},
+    }
+    return Status(facts, late, store.events(), _verdict(facts, late))
+
+
+def _of_stream(store: Store) -> dict[str, Any]:
+    """How far a stream is behind, and how long readings took; null before any came live."""
+    position, taken = store.position(CONSUMER), store.latencies()
+    half, most = (latency.at_most(taken, stage=latency.RECEIVED_VISIBLE, share=each) for each in (0.5, 0.95))
+    has_begun = position.issue_time is not None
+    return {
+        "stream_lag_rows": store.log_head() - position.log_offset if has_begun else None,
+        "latency_p50_at_most_s": half,
+        "latency_p95_at_most_s": most,
+    }
+
+
+def _late(store: Store, processed: Processed | None, *, newest: datetime, max_age: timedelta) -> list[str]:
+    if processed is None:
+        return []
+    recent = store.readings(start=newest - max_age, end=newest + timedelta(microseconds=1))
+    if recent.is_empty():
+        recent = processed.readings(start=newest - max_age)
+    on_time = set(recent.drop_nulls("load_mw")["series_id"])
+    active = processed.hierarchy.active_at(newest)
+    return [each for each in processed.hierarchy.ids if each in active and each not in on_time]
+
+
+def _verdict(facts: dict[str, Any], late: list[str]) -> str:
+    if facts["newest_raw_reading"] is None:
+        return NOTHING_YET
+    if facts["processed_until"] is None:
+        return 'readings are in, not cleaned; next: "gridcast prepare".'
+    if facts["champion"] is None:
+        return 'no model is in charge; next: "gridcast train", "gridcast backtest", "gridcast model promote".'
+    if late:
+        return f"model {facts['champion']} is in charge; {len(late)} series are late: {', '.join(late)}."
+    return f"model {facts['champion']} is in charge; no series is late."
