@@ -8,6 +8,7 @@ from http import HTTPStatus
 from typing import Any, Final
 
 import polars as pl
+from fastapi import Response
 
 PROBLEM_TYPE: Final = "application/problem+json"
 _TIME: Final = "%Y-%m-%dT%H:%M:%S%.fZ"
@@ -31,6 +32,11 @@ def text_of(moment: datetime | None) -> str | None:
 def json_bytes(value: object) -> bytes:
     """A value of mappings, lists, texts, numbers and times."""
     return json.dumps(value, default=_plain, allow_nan=False, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+def json_answer(value: object, *, status: int = HTTPStatus.OK) -> Response:
+    """The answer to a request for such a value."""
+    return Response(json_bytes(value), status_code=status, media_type="application/json")
 
 
 def problem_bytes(*, status: int, detail: str, path: str, more: Mapping[str, Any] | None = None) -> bytes:

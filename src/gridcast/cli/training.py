@@ -106,5 +106,5 @@ def _learn_along(here: "Installation", cluster: "Cluster", *, output: Format) ->
 
 def training_remark(at: "Progress") -> str:
     """How far a training is, in words."""
-    member = "" if at.members == 1 else f"member {min(at.member + 1, at.members)}/{at.members}, "
-    return f"{member}epoch {at.epoch}/{at.epochs}, held-out loss {at.held_out_loss:.4f}"
+    members = "" if at.members == 1 else f"{at.member}/{at.members} members, "
+    return f"{members}epoch {at.epoch}/{at.epochs}, held-out loss {at.held_out_loss:.4f}"

@@ -36,40 +36,40 @@ def checkpoint(tmp_path: Path) -> Checkpoint:
 
 
 def test_states_come_back_as_they_were_kept(checkpoint: Checkpoint) -> None:
-    kept = [a_state(1), a_state(2, losses=())]
+    kept = {0: a_state(1), 2: a_state(2, losses=())}
     checkpoint.write(kept)
     states = checkpoint.states(checkpoint.content())
-    assert len(states) == 2
-    for state, expected in zip(states, kept, strict=True):
-        assert_equal(state, expected)
+    assert list(states) == [0, 2]
+    for number, state in states.items():
+        assert_equal(state, kept[number])
 
 
 def test_the_newest_states_replace_the_former_and_nothing_else_is_left_in_the_folder(checkpoint: Checkpoint) -> None:
-    checkpoint.write([a_state(1)])
+    checkpoint.write({0: a_state(1)})
     checkpoint.path.with_suffix(".partial.npz").write_bytes(b"of a run that was killed while it wrote")
-    checkpoint.write([a_state(1), a_state(3)])
+    checkpoint.write({0: a_state(1), 1: a_state(3)})
     assert_equal(checkpoint.states(checkpoint.content())[1], a_state(3))
     assert list(checkpoint.path.parent.iterdir()) == [checkpoint.path]
 
 
 def test_the_state_of_another_run_is_ignored(checkpoint: Checkpoint) -> None:
-    checkpoint.write([a_state(1)])
-    assert Checkpoint(checkpoint.path, "another run").states(checkpoint.content()) == []
+    checkpoint.write({0: a_state(1)})
+    assert Checkpoint(checkpoint.path, "another run").states(checkpoint.content()) == {}
 
 
 def test_where_nothing_was_kept_there_is_nothing_and_forgetting_it_is_no_error(checkpoint: Checkpoint) -> None:
-    assert checkpoint.states(checkpoint.content()) == []
-    checkpoint.write([a_state(1)])
+    assert checkpoint.states(checkpoint.content()) == {}
+    checkpoint.write({0: a_state(1)})
     checkpoint.remove()
     checkpoint.remove()
-    assert checkpoint.states(checkpoint.content()) == []
+    assert checkpoint.states(checkpoint.content()) == {}
 
 
 def test_a_failed_write_leaves_the_states_before_it(checkpoint: Checkpoint) -> None:
-    checkpoint.write([a_state(1)])
+    checkpoint.write({0: a_state(1)})
     before = checkpoint.content()
     with pytest.raises(TypeError):
-        checkpoint.write([a_state(1)._replace(losses=[(object(), 0.0)])])  # type: ignore[list-item]
+        checkpoint.write({0: a_state(1)._replace(losses=[(object(), 0.0)])})  # type: ignore[list-item]
     assert checkpoint.content() == before
 
 
@@ -94,23 +94,23 @@ def an_archive(**arrays: object) -> bytes:
     ],
 )
 def test_what_is_no_checkpoint_is_ignored(checkpoint: Checkpoint, content: bytes) -> None:
-    assert checkpoint.states(content) == []
+    assert checkpoint.states(content) == {}
 
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(share=st.floats(0, 1, exclude_max=True))
 def test_a_half_written_file_is_ignored(checkpoint: Checkpoint, share: float) -> None:
     if not checkpoint.path.exists():
-        checkpoint.write([a_state(1)])
+        checkpoint.write({0: a_state(1)})
     content = checkpoint.content()
-    assert checkpoint.states(content[: int(share * len(content))]) == []
+    assert checkpoint.states(content[: int(share * len(content))]) == {}
 
 
 @settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(share=st.floats(0, 1, exclude_max=True), flip=st.integers(1, 255))
 def test_a_file_with_a_damaged_byte_is_ignored(checkpoint: Checkpoint, share: float, flip: int) -> None:
     if not checkpoint.path.exists():
-        checkpoint.write([a_state(1)])
+        checkpoint.write({0: a_state(1)})
     content = bytearray(checkpoint.content())
     content[int(share * len(content))] ^= flip
-    assert checkpoint.states(bytes(content)) == []
+    assert checkpoint.states(bytes(content)) == {}

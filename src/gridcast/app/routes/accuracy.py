@@ -6,7 +6,7 @@ from typing import Annotated, Final
 import polars as pl
 from fastapi import APIRouter, Query, Response
 
-from gridcast.app.answers import json_bytes, rows_of
+from gridcast.app.answers import json_answer, rows_of
 from gridcast.app.documents import Accuracy, QualityShare
 from gridcast.app.parameters import Moment, Page, require_span
 from gridcast.app.service import Here
@@ -37,7 +37,7 @@ def accuracy(
     with here.store.transaction() as connection:
         found = live_scores(connection, None if series_id is None else [series_id], start=start, end=end)
     told = found.select(list(Accuracy.model_fields))
-    return Response(json_bytes({"items": rows_of(told), "next": None}), media_type="application/json")
+    return json_answer({"items": rows_of(told), "next": None})
 
 
 @router.get("/quality", response_model=Page[QualityShare])
@@ -55,4 +55,4 @@ def quality(
     with here.store.transaction() as connection:
         found = summaries.quality(connection, wanted, start=start, end=end)
     shares = found.with_columns(share=pl.col("n") / pl.col("n").sum().over("series_id"))
-    return Response(json_bytes({"items": rows_of(shares), "next": None}), media_type="application/json")
+    return json_answer({"items": rows_of(shares), "next": None})

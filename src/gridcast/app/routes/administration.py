@@ -5,7 +5,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Path, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from gridcast.app.answers import json_bytes
+from gridcast.app.answers import json_answer
 from gridcast.app.documents import AuditEntry, KeyDocument, NewKey
 from gridcast.app.errors import NotFoundError
 from gridcast.app.parameters import Cursor, Limit, Moment, Page
@@ -33,13 +33,13 @@ def audit_log(here: Here, limit: Limit = 100, cursor: Cursor = None) -> Response
     """Every change and every refusal, newest first; 'gridcast audit verify' checks the chain of hashes."""
     found = audit.newest(here.store, limit=limit + 1, before=cursor)
     following = found[limit - 1].audit_id if len(found) > limit else None
-    return _json({"items": [_entry(each) for each in found[:limit]], "next": following})
+    return json_answer({"items": [_entry(each) for each in found[:limit]], "next": following})
 
 
 @router.get("/keys", response_model=Page[KeyDocument])
 def all_keys(here: Here) -> Response:
     """Every API key, newest first, without the keys themselves."""
-    return _json({"items": [_described(each) for each in keys.all_keys(here.store)], "next": None})
+    return json_answer({"items": [_described(each) for each in keys.all_keys(here.store)], "next": None})
 
 
 @router.post("/keys", status_code=201, response_model=NewKey)
@@ -54,7 +54,7 @@ def create_key(request: Request, here: Here, wanted: WantedKey) -> Response:
         expires_at=wanted.expires_at,
     )
     request.app.state.authentication.keys.forget()
-    return _json({**_described(made.kept), "key": made.key}, status=201)
+    return json_answer({**_described(made.kept), "key": made.key}, status=201)
 
 
 @router.delete("/keys/{key_id}", response_model=KeyDocument)
@@ -64,7 +64,7 @@ def revoke_key(request: Request, here: Here, key_id: Annotated[str, Path(min_len
         raise NotFoundError(f"key {key_id!r} is not known; expected one of GET /v1/keys.")
     revoked = keys.revoke(here.store, key_id, by=_author(request), at=here.clock())
     request.app.state.authentication.keys.forget()
-    return _json(_described(revoked))
+    return json_answer(_described(revoked))
 
 
 def _author(request: Request) -> keys.Author:
@@ -80,7 +80,3 @@ def _described(key: keys.ApiKey) -> dict[str, Any]:
 def _entry(row: audit.Recorded) -> dict[str, Any]:
     names = ("audit_id", "at", "actor", "role", "action", "target", "detail", "hash")
     return {name: getattr(row, name) for name in names}
-
-
-def _json(document: dict[str, Any], *, status: int = 200) -> Response:
-    return Response(json_bytes(document), status_code=status, media_type="application/json")

@@ -12,7 +12,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from gridcast.app.answers import json_bytes, rows_json, rows_of, text_of
+from gridcast.app.answers import json_answer, json_bytes, rows_json, rows_of, text_of
 from gridcast.app.documents import ForecastDocument, PeaksOfSeries
 from gridcast.app.errors import BadRequestError, NotFoundError
 from gridcast.app.newest import Answer, NewestForecasts
@@ -90,10 +90,7 @@ def peaks(here: Here, series_id: SeriesId) -> Response:
         is_alarm=(pl.col("p_exceed") >= settings.alarm_threshold).fill_null(value=False),
     )
     issue_time = None if days.is_empty() else days.item(0, "issue_time")
-    return Response(
-        json_bytes({"series_id": series_id, "issue_time": issue_time, "days": rows_of(shown)}),
-        media_type="application/json",
-    )
+    return json_answer({"series_id": series_id, "issue_time": issue_time, "days": rows_of(shown)})
 
 
 async def _newest(here: Service, series_id: str, layer: Wanted) -> Answer:

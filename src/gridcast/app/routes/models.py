@@ -5,7 +5,7 @@ from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Path, Query, Response
 
-from gridcast.app.answers import finite, json_bytes, rows_of
+from gridcast.app.answers import finite, json_answer, rows_of
 from gridcast.app.documents import Event, ModelDocument
 from gridcast.app.parameters import Cursor, Limit, Moment, Page
 from gridcast.app.service import Here
@@ -22,7 +22,7 @@ _STEPS: Final = (*(each.value for each in Step), "model_took_over", "model_refus
 def models(here: Here) -> Response:
     """Every registered model, newest first, with what it was made from and what was measured on it."""
     items = [_described(each) for each in reversed(here.models())]
-    return Response(json_bytes({"items": items, "next": None}), media_type="application/json")
+    return json_answer({"items": items, "next": None})
 
 
 @router.get("/models/{version}", response_model=ModelDocument)
@@ -31,7 +31,7 @@ def model(
     version: Annotated[str, Path(max_length=100, description="A version number, or an alias such as champion.")],
 ) -> Response:
     """One registered model."""
-    return Response(json_bytes(_described(here.model(version))), media_type="application/json")
+    return json_answer(_described(here.model(version)))
 
 
 @router.get("/promotions", response_model=Page[Event])
@@ -59,7 +59,7 @@ def _page(
         found = happened.newest(connection, limit=limit + 1, before_id=cursor, kinds=kinds, until=as_of)
     page = found.head(limit)
     following = page.item(-1, "event_id") if found.height > limit else None
-    return Response(json_bytes({"items": rows_of(page), "next": following}), media_type="application/json")
+    return json_answer({"items": rows_of(page), "next": following})
 
 
 def _described(model: RegisteredModel) -> dict[str, Any]:

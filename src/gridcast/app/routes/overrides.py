@@ -8,7 +8,7 @@ import polars as pl
 from fastapi import APIRouter, Path, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from gridcast.app.answers import json_bytes, rows_of
+from gridcast.app.answers import json_answer, rows_of
 from gridcast.app.documents import OverrideDocument, OverrideScore
 from gridcast.app.errors import BadRequestError, NotFoundError
 from gridcast.app.parameters import Cursor, Limit, Moment, Page, Text
@@ -85,7 +85,7 @@ def overrides(
     first = cursor or 0
     following = first + limit if first + limit < found.height else None
     page = rows_of(found.slice(first, limit))
-    return Response(json_bytes({"items": page, "next": following}), media_type="application/json")
+    return json_answer({"items": page, "next": following})
 
 
 @router.post("", status_code=201, response_model=OverrideDocument)
@@ -114,7 +114,7 @@ def add_override(request: Request, here: Here, wanted: NewOverride) -> Response:
         )
     overrule(here.store, row)
     here.newest.forget()
-    return Response(json_bytes(rows_of(row)[0]), status_code=201, media_type="application/json")
+    return json_answer(rows_of(row)[0], status=201)
 
 
 @router.delete("/{override_id}", response_model=OverrideDocument)
@@ -123,7 +123,7 @@ def withdraw_override(request: Request, here: Here, override_id: _OverrideId) ->
     _found(here, override_id)
     gone = withdraw(here.store, override_id, at=here.clock(), by=request.state.principal.name)
     here.newest.forget()
-    return Response(json_bytes(rows_of(gone)[0]), media_type="application/json")
+    return json_answer(rows_of(gone)[0])
 
 
 @router.get("/{override_id}/score", response_model=OverrideScore)
@@ -139,7 +139,7 @@ def override_score(here: Here, override_id: _OverrideId) -> Response:
         "value_added_mw": added,
         "helped": None if added is None else added > 0,
     }
-    return Response(json_bytes(document), media_type="application/json")
+    return json_answer(document)
 
 
 def _found(here: Service, override_id: str) -> pl.DataFrame:

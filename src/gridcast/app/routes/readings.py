@@ -6,7 +6,7 @@ from typing import Annotated, Final
 from fastapi import APIRouter, Header, Query, Request, Response
 from starlette.concurrency import run_in_threadpool
 
-from gridcast.app.answers import json_bytes, rows_of
+from gridcast.app.answers import json_answer, rows_of
 from gridcast.app.documents import Landed, ReadingsOfSeries
 from gridcast.app.errors import BadRequestError, ConflictError
 from gridcast.app.parameters import Moment, SeriesId, require_span
@@ -69,7 +69,7 @@ def readings(
     require_span(start, end, longest=_LONGEST)
     found = here.store.readings_as_of(as_of or FAR_FUTURE, start=start, end=end, series_id=series_id)
     points = rows_of(found.drop("series_id"))
-    return Response(json_bytes({"series_id": series_id, "points": points}), media_type="application/json")
+    return json_answer({"series_id": series_id, "points": points})
 
 
 @router.post("", response_model=Landed, openapi_extra=_BODY)
@@ -109,7 +109,4 @@ def _land(here: Here, actor: str, kind: str, body: bytes, idempotency_key: str |
         raise ConflictError(str(error)) from error
     except UnknownSeriesError as error:
         raise rows_refused(error.rows) from error
-    return Response(
-        json_bytes({"received": rows.height, "landed": landed, "repeated": rows.height - landed}),
-        media_type="application/json",
-    )
+    return json_answer({"received": rows.height, "landed": landed, "repeated": rows.height - landed})

@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Response
 
-from gridcast.app.answers import json_bytes
+from gridcast.app.answers import json_answer
 from gridcast.app.documents import SeriesDocument
 from gridcast.app.parameters import Cursor, Limit, Page, SeriesId
 from gridcast.app.service import Here, Service
@@ -26,13 +26,13 @@ def all_series(
     first = cursor or 0
     page = chosen[first : first + limit]
     following = first + limit if first + limit < len(chosen) else None
-    return Response(json_bytes({"items": _described(here, page), "next": following}), media_type="application/json")
+    return json_answer({"items": _described(here, page), "next": following})
 
 
 @router.get("/{series_id}", response_model=SeriesDocument)
 def one_series(here: Here, series_id: SeriesId) -> Response:
     """One series."""
-    return Response(json_bytes(_described(here, [here.series(series_id)])[0]), media_type="application/json")
+    return json_answer(_described(here, [here.series(series_id)])[0])
 
 
 def _described(here: Service, series: list[Series]) -> list[dict[str, Any]]:

@@ -7,7 +7,7 @@ import polars as pl
 from fastapi import APIRouter, Request, Response
 
 from gridcast import __version__
-from gridcast.app.answers import json_bytes
+from gridcast.app.answers import json_answer
 from gridcast.app.documents import Health, Me, Status
 from gridcast.app.service import Here, Service
 from gridcast.domain.tables import Layer, Quality
@@ -107,4 +107,4 @@ def _age(now: datetime, moment: datetime | None) -> float | None:
 
 
 def _json(document: dict[str, Any]) -> Response:
-    return Response(json_bytes(document), media_type="application/json")
+    return json_answer(document)

@@ -7,7 +7,7 @@ import polars as pl
 from fastapi import APIRouter, Response
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from gridcast.app.answers import json_bytes, rows_of
+from gridcast.app.answers import json_answer, rows_of
 from gridcast.app.documents import WhatIf
 from gridcast.app.errors import NotFoundError
 from gridcast.app.parameters import Day, Moment, Text
@@ -89,4 +89,4 @@ def imagine(here: Here, imagined: Imagined) -> Response:
         "model_version": version,
         "points": rows_of(points),
     }
-    return Response(json_bytes(document), media_type="application/json")
+    return json_answer(document)

@@ -49,25 +49,25 @@ class Checkpoint:
         except OSError:
             return b""
 
-    def states(self, content: bytes) -> list[MemberState]:
-        """States of the members in order, the last one perhaps unfinished.
+    def states(self, content: bytes) -> dict[int, MemberState]:
+        """States of the members by their number, finished or not.
 
         None where nothing of this run was kept, or not as it was written.
         """
         digest, archive = content[:DIGEST_BYTES], content[DIGEST_BYTES:]
         if hashlib.sha256(archive).digest() != digest:
-            return []
+            return {}
         with np.load(io.BytesIO(archive), allow_pickle=False) as arrays:
             facts = json.loads(str(arrays["facts"]))
             if facts["identity"] != self.identity:
-                return []
-            return [_member(arrays, number, losses) for number, losses in enumerate(facts["losses"])]
+                return {}
+            return {int(number): _member(arrays, number, losses) for number, losses in facts["losses"].items()}
 
-    def write(self, members: Sequence[MemberState]) -> None:
+    def write(self, members: Mapping[int, MemberState]) -> None:
         """Keep the states, whole or not at all."""
-        facts = {"identity": self.identity, "losses": [each.losses for each in members]}
+        facts = {"identity": self.identity, "losses": {number: each.losses for number, each in members.items()}}
         arrays: dict[str, Array] = {"facts": np.array(json.dumps(facts))}
-        for number, member in enumerate(members):
+        for number, member in members.items():
             for name in ("variables", "optimizer", "best"):
                 for place, values in enumerate(getattr(member, name)):
                     arrays[f"{number}.{name}.{place:04d}"] = values
@@ -87,7 +87,7 @@ class Checkpoint:
         self.path.unlink(missing_ok=True)
 
 
-def _member(arrays: Mapping[str, Array], number: int, losses: list[list[float]]) -> MemberState:
+def _member(arrays: Mapping[str, Array], number: str, losses: list[list[float]]) -> MemberState:
     def of(name: str) -> list[Array]:
         start = f"{number}.{name}."
         return [arrays[each] for each in sorted(arrays) if each.startswith(start)]

@@ -1,6 +1,6 @@
 """The training loop of one member: batches from tf.data, steps, early stopping on held-out windows, going on later."""
 
-import time
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -29,23 +29,19 @@ HELD_OUT_LOOKED_AT = 3
 """Of so many held-out windows one is forecast after every epoch: neighbours tell nearly the same."""
 
 
-class Progress(NamedTuple):
-    """Where a training run stands."""
+class News(NamedTuple):
+    """How far a member is."""
 
     member: int
-    """Members completed."""
-    members: int
+    """Which one, from 0."""
     epoch: int
-    """Epochs the current member has completed."""
-    epochs: int
+    """Epochs it has completed."""
     done: float
-    """Share of everything done, 0 … 1."""
+    """Share of all it will do, 0 … 1."""
     training_loss: float
     """Mean pinball of the current epoch over the series' weekly change."""
     held_out_loss: float
     """The same on held-out windows, calibrated, after the last completed epoch; NaN during the first."""
-    seconds: float
-    """Since the start."""
 
 
 class EpochLosses(NamedTuple):
@@ -95,8 +91,7 @@ class Learner:
         spec: how it learns.
         member: which member it is, from 0.
         weight: (series,), what a MW of loss counts, so that large and small series matter alike.
-        on_progress: told every few steps.
-        started: when the run began, monotonic seconds.
+        tell: called every few steps.
         team: the workers that learn it together.
     """
 
@@ -106,8 +101,7 @@ class Learner:
     spec: TrainSpec
     member: int
     weight: Floats
-    on_progress: Callable[[Progress], None] | None = None
-    started: float = field(default_factory=time.monotonic)
+    tell: Callable[[News], None]
     team: Team = field(default_factory=Team.alone)
 
     def learn(
@@ -198,16 +192,10 @@ class Learner:
         return float(pinball(tf.constant(target), tf.constant(quantiles), weight=self.weight[windows.series]))
 
     def _tell(self, part: float, loss: float, losses: list[EpochLosses]) -> None:
-        if self.on_progress is None:
-            return
-        spec, epoch = self.spec, len(losses)
-        is_over = part == 0.0 and (epoch == spec.epochs or self._is_stuck(losses))
-        done = (self.member + (1.0 if is_over else (epoch + part) / spec.epochs)) / spec.members
-        held_out = losses[-1].held_out if losses else float("nan")
-        seconds = time.monotonic() - self.started
-        self.on_progress(
-            Progress(self.member + is_over, spec.members, epoch, spec.epochs, done, loss, held_out, seconds)
-        )
+        epoch = len(losses)
+        is_over = part == 0.0 and (epoch == self.spec.epochs or self._is_stuck(losses))
+        done = 1.0 if is_over else (epoch + part) / self.spec.epochs
+        self.tell(News(self.member, epoch, done, loss, losses[-1].held_out if losses else math.nan))
 
 
 def _best(losses: list[EpochLosses]) -> int:
