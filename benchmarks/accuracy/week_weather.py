@@ -1,8 +1,8 @@
 """`python -m benchmarks.accuracy.week_weather`: which weather stands in for the unknown one of GEFCom2012's last week?
 
 Nine weeks of past summers are kept from the default model and then forecast without their weather: with climatology,
-which is the weather of other years around the same date, as it was or joined to the day before the week, without any,
-and by the mean of both. The week that is scored plays no part.
+which is the weather of other years around the same date, without any, and by the mean of both. The week that is scored
+plays no part.
 """
 
 import argparse
@@ -33,26 +33,19 @@ def main() -> None:
     panel = weeks.panel
     origins = np.array([panel.index_of(each) for each in starts], dtype=np.int32)
     ask = learners(quick=quick)["gridcast"](without(weeks, origins).panel, weeks.until)
-    joined, climatology = (
-        np.stack(
-            [
-                over_past_weather(ask, panel, origin=origin, years=_other_years(start), joins=joins)
-                for start, origin in zip(starts, origins, strict=True)
-            ]
-        )
-        for joins in (True, False)
+    climatology = np.stack(
+        [
+            over_past_weather(
+                ask, panel, origin=origin, years=tuple(start.year - year for year in YEARS if year != start.year)
+            )
+            for start, origin in zip(starts, origins, strict=True)
+        ]
     )
     nothing = np.stack([without_weather(ask, panel, origin=origin) for origin in origins])
     observed = ask(panel, origins).swapaxes(0, 1)
     actual = actual_mw(weeks, origins)
-    ways = {"joined": joined, "climatology": climatology, "none": nothing, "observed": observed}
-    ways["mean"] = (climatology + nothing) / 2
+    ways = {"climatology": climatology, "none": nothing, "mean": (climatology + nothing) / 2, "observed": observed}
     sys.stdout.write(json.dumps({name: error_kw(each, actual) for name, each in ways.items()}) + "\n")
-
-
-def _other_years(start: datetime) -> tuple[int, ...]:
-    """How many years before, or after if negative."""
-    return tuple(start.year - year for year in YEARS if year != start.year)
 
 
 if __name__ == "__main__":

@@ -45,8 +45,6 @@ LEAST_SHARE = 0.25
 """Of what is seen from the farther end of a withheld week: `week_sides` tells why."""
 SYSTEM_WEIGHT = 20
 """Of the system beside each of its zones in the competition."""
-_DAY = 24
-"""Intervals."""
 _KW_PER_MW = 1_000
 
 
@@ -144,17 +142,11 @@ def between(sides: Sides, *, least_share: float = LEAST_SHARE) -> Floats:
     return sides.ahead * (1 - share) + sides.back * share
 
 
-def over_past_weather(ask: Ask, panel: Panel, *, origin: int, years: tuple[int, ...], joins: bool = True) -> Floats:
-    """Mean forecast (series, lead) over the weather of other years, so many ago, around the same date.
-
-    If it `joins`, each of these weeks begins as warm as the last day before the origin was, and goes back to its own
-    course as anomalies of the temperature do from day to day.
-    """
+def over_past_weather(ask: Ask, panel: Panel, *, origin: int, years: tuple[int, ...]) -> Floats:
+    """Mean forecast (series, lead) over the weather of other years, so many ago, around the same date."""
     at = np.array([origin], dtype=np.int32)
-    fading = _fading(panel, origin) if joins else np.zeros(LEADS)
     return np.mean(
-        [ask(_with_week(panel, origin, other), at)[:, 0] for other in _other_weeks(panel, origin, years, fading)],
-        axis=0,
+        [ask(_with_week(panel, origin, other), at)[:, 0] for other in _other_weeks(panel, origin, years)], axis=0
     )
 
 
@@ -164,33 +156,11 @@ def without_weather(ask: Ask, panel: Panel, *, origin: int) -> Floats:
     return ask(_with_week(panel, origin, nothing), np.array([origin], dtype=np.int32))[:, 0]
 
 
-def _other_weeks(panel: Panel, origin: int, years: tuple[int, ...], fading: Floats) -> Iterator[Temperatures]:
+def _other_weeks(panel: Panel, origin: int, years: tuple[int, ...]) -> Iterator[Temperatures]:
     for year in years:
         for days in SHIFTED_DAYS:
-            start = origin - round(365.25 * year) * _DAY + _DAY * days
-            warmer = _last_day(panel, origin) - _last_day(panel, start)
-            yield panel.temperature_c[:, start : start + LEADS] + (warmer[:, np.newaxis] * fading).astype(np.float32)
-
-
-def _last_day(panel: Panel, position: int) -> Floats:
-    """Mean temperature (mix,) of the day before a position."""
-    return np.nanmean(panel.temperature_c[:, position - _DAY : position], axis=1, dtype=np.float64)
-
-
-def _fading(panel: Panel, origin: int) -> Floats:
-    """What is left at each lead (lead,) of the anomaly of the day before the origin, by a first-order autoregression.
-
-    Anomalies are what two yearly harmonics leave of the daily means before the origin; how one day's follows from that
-    of the day before is their lag-one correlation (Wilks, Statistical Methods in the Atmospheric Sciences, 2011, 9.3).
-    """
-    daily = panel.temperature_c[:, origin % _DAY : origin].mean(axis=0, dtype=np.float64).reshape(-1, _DAY).mean(axis=1)
-    phase = 2 * np.pi * np.arange(len(daily)) / 365.25
-    year = np.column_stack([np.ones_like(phase), *(wave(turn * phase) for turn in (1, 2) for wave in (np.sin, np.cos))])
-    is_known = np.isfinite(daily)
-    anomaly = daily - year @ np.linalg.lstsq(year[is_known], daily[is_known], rcond=None)[0]
-    both = is_known[:-1] & is_known[1:]
-    correlation = float(np.corrcoef(anomaly[:-1][both], anomaly[1:][both])[0, 1])
-    return correlation ** ((np.arange(LEADS) + (_DAY + 1) / 2) / _DAY)
+            start = origin - round(365.25 * year) * 24 + 24 * days
+            yield panel.temperature_c[:, start : start + LEADS]
 
 
 def _with_week(panel: Panel, origin: int, temperature_c: Temperatures) -> Panel:
