@@ -1,7 +1,7 @@
 """Rows in PostgreSQL's binary COPY format: the server need not read numbers from text."""
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -12,71 +12,67 @@ _HEADER: Final = b"PGCOPY\n\xff\r\n\0" + struct.pack("!ii", 0, 0)
 _END: Final = struct.pack("!h", -1)
 _ROWS_AT_ONCE: Final = 4_000
 """The server works on one piece while the next is encoded."""
+_SIZE: Final = "\0"
+"""Behind a name: the field with the length of its value; alone: that with the number of columns."""
 
-_Bytes = npt.NDArray[np.uint8]
 
+class _Texts(NamedTuple):
+    """A column of texts as bytes, with zeros behind them up to the longest."""
 
-class _Piece(NamedTuple):
-    """Of every row some bytes of fixed size, and a text behind them."""
-
-    fixed: list[_Bytes]
-    text: bytes
+    padded: npt.NDArray[Any]
+    """(row,)"""
     lengths: npt.NDArray[np.int64]
+    """(row,)"""
+    is_text: npt.NDArray[np.bool_] | None
+    """(row, byte), whether it is no padding; None if nothing is padded."""
 
 
 def blocks(rows: pl.DataFrame) -> Iterator[bytes]:
-    """What COPY … (FORMAT binary) reads for `rows`, columns of text, bigint and double precision without nulls."""
+    """What COPY … (FORMAT binary) reads for `rows`, columns of text, bigint and double precision without nulls.
+
+    Rows are an array of records, of which the padding of shorter texts is left out.
+    """
+    texts = {each.name: _texts(each) for each in rows.get_columns() if each.dtype == pl.String and len(each)}
+    values = {name + _SIZE: each.lengths for name, each in texts.items()}
+    fields = [(_SIZE, ">i2")]
+    for column in rows.get_columns():
+        name, text = column.name, texts.get(column.name)
+        values[name] = column.to_numpy() if text is None else text.padded
+        kind = (">f8" if column.dtype == pl.Float64 else ">i8") if text is None else text.padded.dtype.str
+        fields += [(name + _SIZE, ">i4"), (name, kind)]
+    padding = {name: each.is_text for name, each in texts.items() if each.is_text is not None}
+    piece = np.empty(min(rows.height, _ROWS_AT_ONCE), np.dtype(fields))
+    piece[_SIZE] = rows.width
+    for name in rows.columns:
+        piece[name + _SIZE] = 8
     yield _HEADER
-    for part in rows.iter_slices(_ROWS_AT_ONCE):
-        yield _encoded(part)
+    for first in range(0, rows.height, _ROWS_AT_ONCE):
+        part = slice(first, first + _ROWS_AT_ONCE)
+        filled = piece[: rows.height - first]
+        for name, column_values in values.items():
+            filled[name] = column_values[part]
+        yield _without_padding(filled, {name: is_text[part] for name, is_text in padding.items()})
     yield _END
 
 
-def _encoded(rows: pl.DataFrame) -> bytes:
-    pieces = list(_pieces(rows))
-    if all((each.lengths == each.lengths[0]).all() for each in pieces):
-        return _joined(pieces, rows.height)
-    merged = [np.hstack(each.fixed) for each in pieces]
-    size = sum(fixed.shape[1] + each.lengths for fixed, each in zip(merged, pieces, strict=True))
-    place = np.cumsum(size) - size
-    found = np.empty(int(size.sum()), np.uint8)
-    for fixed, (_, text, lengths) in zip(merged, pieces, strict=True):
-        found[place[:, None] + np.arange(fixed.shape[1])] = fixed
-        place = place + fixed.shape[1]
-        before = np.cumsum(lengths) - lengths
-        found[np.repeat(place - before, lengths) + np.arange(len(text))] = np.frombuffer(text, np.uint8)
-        place = place + lengths
-    return found.tobytes()
+def _texts(column: pl.Series) -> _Texts:
+    joined: str = column.str.join().item()
+    content, lengths = np.frombuffer(joined.encode(), np.uint8), column.str.len_bytes().to_numpy().astype(np.int64)
+    longest = int(lengths.max())
+    if lengths.min() == longest:
+        return _Texts(content.view(f"V{longest}") if longest else np.empty(len(column), "V0"), lengths, None)
+    is_text = np.arange(longest) < lengths[:, np.newaxis]
+    padded = np.zeros(is_text.shape, np.uint8)
+    padded[is_text] = content
+    return _Texts(padded.view(f"V{longest}")[:, 0], lengths, is_text)
 
 
-def _joined(pieces: list[_Piece], rows: int) -> bytes:
-    """Rows of the same length, for which nothing has to be looked up."""
-    parts = []
-    for fixed, text, _ in pieces:
-        parts += [*fixed, np.frombuffer(text, np.uint8).reshape(rows, -1)]
-    return np.hstack(parts).tobytes()
-
-
-def _pieces(rows: pl.DataFrame) -> Iterator[_Piece]:
-    fixed = [_same(struct.pack("!h", rows.width), rows.height)]
-    for column in rows.get_columns():
-        if column.dtype == pl.String:
-            lengths = column.str.len_bytes().to_numpy().astype(np.int64)
-            fixed.append(_big_endian(lengths, ">i4"))
-            yield _Piece(fixed, column.str.join().item().encode(), lengths)
-            fixed = []
-        else:
-            kind = ">f8" if column.dtype == pl.Float64 else ">i8"
-            fixed += [_same(struct.pack("!i", 8), rows.height), _big_endian(column.to_numpy(), kind)]
-    if fixed:
-        yield _Piece(fixed, b"", np.zeros(rows.height, np.int64))
-
-
-def _big_endian(values: npt.NDArray[Any], kind: str) -> _Bytes:
-    """The bytes of each value, (value, byte)."""
-    return values.astype(kind).view(np.uint8).reshape(len(values), -1)
-
-
-def _same(content: bytes, rows: int) -> _Bytes:
-    """The same bytes for every row, (row, byte)."""
-    return np.broadcast_to(np.frombuffer(content, np.uint8), (rows, len(content)))
+def _without_padding(records: npt.NDArray[Any], is_text: dict[str, npt.NDArray[np.bool_]]) -> bytes:
+    if not is_text:
+        return records.tobytes()
+    is_kept = np.ones((len(records), records.dtype.itemsize), np.bool_)
+    places: Mapping[str, tuple[Any, ...]] = records.dtype.fields or {}
+    for name, its in is_text.items():
+        offset = places[name][1]
+        is_kept[:, offset : offset + its.shape[1]] = its
+    return records.view(np.uint8).reshape(len(records), -1)[is_kept].tobytes()
