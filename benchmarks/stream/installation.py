@@ -22,8 +22,9 @@ END = datetime(2008, 6, 29, 6, tzinfo=UTC)
 GRIDCAST = Path(sys.executable).with_name("gridcast")
 _PIPELINE = """
 sources:
-  feeders: {kind: files, readings: none.csv, readings_format: {text: {time_zone: UTC}}}
-hierarchy: {time_zone: America/New_York}
+  feeders: {{kind: files, readings: none.csv, readings_format: {{text: {{time_zone: UTC}}}}}}
+{live}
+hierarchy: {{time_zone: America/New_York}}
 """
 _MODEL = """
 training: {epochs: 1, windows_per_epoch: 2048, held_out_blocks: 2}
@@ -33,11 +34,14 @@ backtest: {days: 14}
 _SMALL = "network: {width: 16, blocks: 1, encoder_width: 8}"
 
 
-def build(folder: Path, *, feeders: int, quick: bool) -> Path:
-    """Half a year of hourly readings, prepared, and a champion; a small one if it has to be quick."""
+def build(folder: Path, *, feeders: int, quick: bool, live: str = "") -> Path:
+    """Half a year of hourly readings, prepared, and a champion; a small one if it has to be quick.
+
+    `live` is a source of `config/pipeline_config.yaml` that readings go on from, and what else stands behind it.
+    """
     config = folder / "config"
     config.mkdir(parents=True)
-    (config / "pipeline_config.yaml").write_text(_PIPELINE)
+    (config / "pipeline_config.yaml").write_text(_PIPELINE.format(live=live))
     (config / "model_config.yaml").write_text(_MODEL + (_SMALL if quick else ""))
     sample = read_sample()
     raw.write_source(

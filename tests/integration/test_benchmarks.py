@@ -17,6 +17,7 @@ from gridcast.features.windows import window_inputs
 ROOT = Path(__file__).parents[2]
 LITTLE = datetime(2004, 4, 1, tzinfo=UTC)
 EACH = {"name", "ratio", "target", "ok"}
+NEEDED = {"api": ("wrk",), "stream.runner": ("java", "mvn", "go")}
 
 
 def run(name: str, *arguments: str) -> dict[str, Any]:
@@ -51,10 +52,9 @@ def test_contestants_of_the_batch_benchmark_come_to_the_same_readings() -> None:
     assert figures["rows"] > 200_000
 
 
-@pytest.mark.parametrize("name", ["train", "inference", "stream", "store", "api"])
+@pytest.mark.parametrize("name", ["train", "inference", "stream", "stream.runner", "store", "api"])
 def test_what_is_timed_runs_and_ends_with_its_figures(name: str) -> None:
-    if name == "api":
-        require_programs("wrk")
+    require_programs(*NEEDED.get(name, ()))
     figures = run(name, "--quick")
     assert figures.keys() >= {*EACH, "missed"}
     assert figures["name"] == name

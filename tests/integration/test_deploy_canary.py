@@ -166,6 +166,21 @@ def test_a_canary_that_the_service_does_not_take_to_is_rolled_back(
     assert "model.rolled_back" in site.steps()
 
 
+def test_a_canary_that_is_broken_off_while_it_is_tested_is_rolled_back(
+    api: Api, site: Site, terminal: Terminal, plant: Plant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    terminal.apply(PRODUCTION, "--url", site.served.url)
+    poor, better = train_a_poor_one(plant, site.folder), plant.model.version
+    api.cluster.run = site.run
+    monkeypatch.setattr("gridcast.deploy.smoke.ask", interrupted)
+    told = terminal.type("canary", better, "--promote", "--url", site.served.url, code=1)
+    assert f"broken off. Rolled back: model {poor} is champion again" in told
+    assert site.champion == poor
+
+
 def test_a_canary_that_the_gate_refuses_changes_nothing(api: Api, site: Site, terminal: Terminal, plant: Plant) -> None:
     terminal.apply(PRODUCTION, "--url", site.served.url)
     poor = train_a_poor_one(plant, site.folder)

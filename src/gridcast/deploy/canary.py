@@ -44,15 +44,16 @@ def promote(connection: Connection, canary: Canary, *, test: Callable[[], object
 
     Raises:
         GateRefusedError: the gate says no; the champion stays.
-        RolloutError: the command failed, or the test, after which the model was rolled back.
+        RolloutError: the command failed, or the test did or was broken off, after which the model was rolled back.
     """
     done = _decided(_model(connection, canary, "promote", canary.version))
     try:
         canary.tell(f"test: {test()}")
-    except GridcastError as error:
-        reason = f"canary failed: {error}"[:200]
+    except (GridcastError, KeyboardInterrupt) as error:
+        what = str(error) or "broken off."
+        reason = f"canary failed: {what}"[:200]
         back = require_success(_model(connection, canary, "rollback", "--reason", reason))
-        raise RolloutError(f"{error} Rolled back: {back.last_line}") from error
+        raise RolloutError(f"{what} Rolled back: {back.last_line}") from error
     return done.last_line
 
 

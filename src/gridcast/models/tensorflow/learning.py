@@ -120,6 +120,7 @@ class Learner:
             losses, best = [EpochLosses(*each) for each in resume.losses], list(resume.best)
             _assign(self.network.variables, resume.variables)
             _assign(optimizer.variables, resume.optimizer)
+            self._tell(0.0, losses[-1].training, losses)
         self.team.tell_noise_apart(self.network)
         while len(losses) < self.spec.epochs and not self._is_stuck(losses):
             training = self._epoch(step, split.training, steps=steps, losses=losses)

@@ -165,7 +165,7 @@ def _members_at_once(members: int, *, is_alone: bool) -> int:
     Small products gain nothing from several threads: on two cores a step takes 46.8 ms with one and 54.1 with two, and
     41.7 with one where two members learn.
     """
-    cores = len(os.sched_getaffinity(0))
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     at_once = min(members, cores) if is_alone and not tf.config.list_physical_devices("GPU") else 1
     with contextlib.suppress(RuntimeError):  # TensorFlow has computed before
         tf.config.threading.set_intra_op_parallelism_threads(max(1, cores // (2 * at_once)))
