@@ -2,7 +2,6 @@
 
 import contextlib
 import functools
-import os
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -22,6 +21,7 @@ from gridcast.models.tensorflow.blinds import LACKS, Blinds, blinds_without
 from gridcast.models.tensorflow.calibration import HeldOut, calibrated, gap_factors, lack_factors
 from gridcast.models.tensorflow.checkpoint import Checkpoint, MemberState
 from gridcast.models.tensorflow.cluster import Cluster
+from gridcast.models.tensorflow.cores import cores
 from gridcast.models.tensorflow.distributed import Team
 from gridcast.models.tensorflow.held_out import Split, split_windows, training_scale
 from gridcast.models.tensorflow.held_out_scores import Scores, held_out_scores
@@ -165,10 +165,9 @@ def _members_at_once(members: int, *, is_alone: bool) -> int:
     Small products gain nothing from several threads: on two cores a step takes 46.8 ms with one and 54.1 with two, and
     41.7 with one where two members learn.
     """
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    at_once = min(members, cores) if is_alone and not tf.config.list_physical_devices("GPU") else 1
+    at_once = min(members, cores()) if is_alone and not tf.config.list_physical_devices("GPU") else 1
     with contextlib.suppress(RuntimeError):  # TensorFlow has computed before
-        tf.config.threading.set_intra_op_parallelism_threads(max(1, cores // (2 * at_once)))
+        tf.config.threading.set_intra_op_parallelism_threads(max(1, cores() // (2 * at_once)))
     return at_once
 
 
