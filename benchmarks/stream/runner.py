@@ -125,10 +125,9 @@ class _Published:
         self._messages: list[tuple[datetime, datetime]] = []
 
     def add(self, content: bytes, *, at: datetime) -> None:
-        """Take a message into account."""
-        rows = json.loads(content)
-        times = [each["valid_time"] for each in (rows if isinstance(rows, list) else [rows])]
-        self._messages.append((datetime.fromisoformat(min(times)), at))
+        """Take a message, JSON lines, into account."""
+        first = min(json.loads(line)["valid_time"] for line in content.splitlines())
+        self._messages.append((datetime.fromisoformat(first), at))
 
     def complete_at(self, issue_time: datetime) -> datetime:
         """When the last message with readings from before an issue time was published."""
