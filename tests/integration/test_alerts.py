@@ -96,7 +96,7 @@ def drill(plant: Plant, tmp_path: Path) -> Iterator[Drill]:
         key = keys.create(here.store, name="prometheus", role=Role.VIEWER, by=author, at=datetime.now(UTC)).key
         clock = Time(here.newest)
         service = Service(here.store, here.service.workspace, here.service.settings, clock=clock.now)
-        with running(service) as url, pager() as hook:
+        with running(service) as (url, _), pager() as hook:
             target = url.removeprefix("http://")
             rules = render_rules(time_scale=SCALE)
             with watching(folder, target=target, key=key, rules=rules, hook=hook.port) as prometheus:
@@ -167,7 +167,7 @@ def test_a_bias_injected_into_live_forecasts_reaches_the_pager_and_clears_when_i
         live.forecasts(days[:4])
         folder = tmp_path / "watching"
         folder.mkdir()
-        with running(service) as url, pager() as hook:
+        with running(service) as (url, _), pager() as hook:
             target, rules = url.removeprefix("http://"), render_rules(time_scale=SCALE)
             with watching(folder, target=target, key=key, rules=rules, hook=hook.port) as prometheus:
                 eventually(lambda: bool(scraped(prometheus, ENOUGH)))

@@ -54,6 +54,7 @@ def test_a_request_is_told_by_route_status_and_caller(
             "/v1/forecasts/zone_n", params={"start": "2024-05-30T00:00Z"}, headers={"x-request-id": "r-1"}
         )
         client.get("/v1/series/nobody")
+    here.finish()
     assert answer.headers["x-request-id"] == "r-1"
     first, second = requests_in(capsys.readouterr().err)
     assert {name: first[name] for name in ("method", "route", "status", "caller", "request_id", "level")} == {
@@ -75,6 +76,7 @@ def test_no_key_token_query_or_path_gets_into_logs_or_traces(
             httpx.get(f"{here.url}/v1/me", headers={"X-API-Key": SECRET}, params={"token": SECRET})
             httpx.get(f"{here.url}/{SECRET}/x", params={"password": SECRET})
             made = client.post("/v1/keys", json={"name": "robot", "role": "viewer"}, headers={"x-request-id": "a b"})
+            here.finish()
         finally:
             end_traces()
     told = capsys.readouterr().err + str(collector.spans)
@@ -96,6 +98,7 @@ def test_a_request_is_part_of_its_callers_trace(
         begin_traces(collector.url, sampled_share=1.0, service="gridcast")
         try:
             client.get("/v1/series", headers=TRACEPARENT)
+            here.finish()
         finally:
             end_traces()
     span = collector.one("GET /v1/series")
@@ -138,6 +141,7 @@ def test_a_store_that_fails_is_told_as_an_error_with_the_request_it_failed(
     try:
         with here.client(Role.VIEWER) as client:
             assert client.get("/v1/accuracy", headers={"x-request-id": "r-9"}).status_code == 503
+        here.finish()
     finally:
         with here.store.transaction() as connection:
             connection.exec_driver_sql("ALTER TABLE gone RENAME TO scores")

@@ -41,7 +41,15 @@ class Served:
     service: Service
     plant: Plant
     url: str
+    server: uvicorn.Server
     keys: dict[Role, str] = field(default_factory=dict)
+
+    def finish(self) -> None:
+        """Wait until it has told of every request: an answer is there a little earlier."""
+        deadline = time.monotonic() + 30
+        while self.server.server_state.tasks:
+            assert time.monotonic() < deadline
+            time.sleep(0.001)
 
     @property
     def store(self) -> Store:
@@ -100,13 +108,13 @@ def served(plant: Plant, folder: Path, place: Path | str, **settings: Any) -> It
             for role in Role
         }
         service = Service(store, workspace_of(plant, folder), app_settings)
-        with running(service) as url:
-            yield Served(service, plant, url, made)
+        with running(service) as (url, server):
+            yield Served(service, plant, url, server, made)
 
 
 @contextlib.contextmanager
-def running(service: Service) -> Iterator[str]:
-    """The service on a port of its own; the result is its URL."""
+def running(service: Service) -> Iterator[tuple[str, uvicorn.Server]]:
+    """The service on a port of its own; the result is its URL and who answers there."""
     config = uvicorn.Config(create_app(service), log_level="warning", server_header=False, ws="none")
     server = uvicorn.Server(config)
     with socket.create_server(("127.0.0.1", 0)) as listening:
@@ -118,7 +126,7 @@ def running(service: Service) -> Iterator[str]:
             assert time.monotonic() < deadline
             time.sleep(0.01)
         try:
-            yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+            yield f"http://127.0.0.1:{listening.getsockname()[1]}", server
         finally:
             server.should_exit = server.force_exit = True
             thread.join()
