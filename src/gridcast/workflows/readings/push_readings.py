@@ -37,6 +37,8 @@ def push_readings(
 ) -> int:
     """Land READINGS in one transaction; how many were new. With a key, a push that was answered is answered the same.
 
+    Of an interval of a series that comes twice the last counts, so that without a key, too, the same push lands once.
+
     Args:
         store: where they land.
         readings: in order of arrival.
@@ -54,16 +56,17 @@ def push_readings(
     if not known.all():
         strange = readings.with_row_index("row", offset=1).filter(~known)
         raise UnknownSeriesError(strange.select("row", reason=pl.lit("unknown_series")), strange["series_id"].to_list())
+    newest = readings.unique(["series_id", "valid_time"], keep="last", maintain_order=True)
     position = json.dumps({"at": at.isoformat()})
     with store.transaction() as connection:
         if idempotency_key is None:
-            return reading_log.land_batch(connection, readings, source=PUSHED, position=position, at=at, received_at=at)
+            return reading_log.land_batch(connection, newest, source=PUSHED, position=position, at=at, received_at=at)
         names = {"actor": actor, "idempotency_key": idempotency_key}
         request_hash = hashlib.sha256(body).hexdigest()
         if not pushes.claim(connection, **names, request_hash=request_hash, at=at):
             before, answer = pushes.answered(connection, **names)
             return _again(before, answer, request_hash=request_hash, idempotency_key=idempotency_key)
-        landed = reading_log.land_batch(connection, readings, source=PUSHED, position=position, at=at, received_at=at)
+        landed = reading_log.land_batch(connection, newest, source=PUSHED, position=position, at=at, received_at=at)
         pushes.answer(connection, json.dumps({"landed": landed}), **names)
         return landed
 
