@@ -11,12 +11,10 @@ import contextlib
 import json
 import os
 import platform
-import signal
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -24,6 +22,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.stream.installation import GRIDCAST, build, command
+from benchmarks.stream.process import await_that, require_alive, streaming
 from gridcast.domain.tables import CONSUMER
 from gridcast.store.store import Store
 
@@ -33,7 +32,8 @@ LEAST_CATCH_UP = 50_000
 FEEDERS, RATE, SECONDS, BACKLOG = 100, 5_000, 600, 3_000_000
 QUICK = (4, 400, 20, 20_000)
 READING_INTERVAL = "PT6S"
-_LOOK_SECONDS = 0.01
+_LIVE = ("--live", "--last", "PT1H", "--format", "json")
+_LOOK_SECONDS, _START_SECONDS = 0.01, 600.0
 _WARM_SHARE = 0.2
 """Of the time, in which memory is still being filled."""
 
@@ -91,8 +91,10 @@ def _result(folder: Path, feeders: int, rate: int, seconds: int, backlog: int, *
 
 
 def _under_load(place: Path, store: Store, *, rate: int, seconds: int) -> dict[str, Any]:
-    with _stream(place) as stream:
-        _await(lambda: store.position(CONSUMER).issue_time is not None, stream)
+    with streaming(place, *_LIVE) as stream:
+        await_that(
+            lambda: store.position(CONSUMER).issue_time is not None, stream, look=_LOOK_SECONDS, within=_START_SECONDS
+        )
         sender = subprocess.Popen(
             _simulate("--rate", str(rate), "--for", f"PT{seconds}S"), cwd=place, stdout=subprocess.PIPE, text=True
         )
@@ -132,8 +134,7 @@ def _watched(
         if time.monotonic() - looked > 1:
             looked = time.monotonic()
             memory.append(_rss_mb(stream.pid))
-        if stream.poll() is not None:
-            raise SystemExit(f"the stream ended with {stream.returncode}")
+        require_alive(stream)
         time.sleep(_LOOK_SECONDS)
     return latencies, memory
 
@@ -143,14 +144,13 @@ def _caught_up(place: Path, store: Store, *, rounds: int, next_start: str) -> di
     command(place, *_simulate("--rate", "0", "--rounds", str(rounds), "--start", next_start)[1:-2])
     head, first = store.log_head(), store.position(CONSUMER)
     marks, memory = [(time.monotonic(), first.log_offset)], [0.0]
-    with _stream(place) as stream:
+    with streaming(place, *_LIVE) as stream:
         while marks[-1][1] < head:
             offset = store.position(CONSUMER).log_offset
             if offset != marks[-1][1]:
                 marks.append((time.monotonic(), offset))
             memory.append(_rss_mb(stream.pid))
-            if stream.poll() is not None:
-                raise SystemExit(f"the stream ended with {stream.returncode}")
+            require_alive(stream)
             time.sleep(_LOOK_SECONDS)
     (begun, at), (ended, _) = marks[1] if len(marks) > 2 else marks[0], marks[-1]
     rate = (head - at) / (ended - begun)
@@ -159,30 +159,6 @@ def _caught_up(place: Path, store: Store, *, rounds: int, next_start: str) -> di
 
 def _simulate(*more: str) -> list[str]:
     return [str(GRIDCAST), "simulate", "--to", "log", "--reading-interval", READING_INTERVAL, *more, "--format", "json"]
-
-
-@contextlib.contextmanager
-def _stream(place: Path) -> Iterator[subprocess.Popen[str]]:
-    process = subprocess.Popen(
-        [GRIDCAST, "stream", "--live", "--last", "PT1H", "--format", "json"],
-        cwd=place,
-        stdout=subprocess.DEVNULL,
-        text=True,
-    )
-    try:
-        yield process
-        process.send_signal(signal.SIGTERM)
-        process.wait(120)
-    finally:
-        process.kill()
-        process.wait()
-
-
-def _await(is_so: Any, process: subprocess.Popen[str]) -> None:
-    while not is_so():
-        if process.poll() is not None:
-            raise SystemExit(f"the stream ended with {process.returncode}")
-        time.sleep(_LOOK_SECONDS)
 
 
 def _rss_mb(pid: int) -> float:

@@ -10,7 +10,6 @@ import argparse
 import contextlib
 import json
 import os
-import signal
 import subprocess
 import sys
 import tempfile
@@ -25,6 +24,7 @@ import numpy as np
 from confluent_kafka import TIMESTAMP_NOT_AVAILABLE, Consumer
 
 from benchmarks.stream.installation import GRIDCAST, build
+from benchmarks.stream.process import await_that, require_alive, streaming
 from gridcast.store.store import Store
 
 sys.path.append(str(Path(__file__).parents[2] / "tests"))
@@ -77,9 +77,9 @@ def _result(folder: Path, feeders: int, rate: int, seconds: int, *, parts: int, 
         live = _LIVE.format(address=broker.address, topic=_TOPIC, parts=parts)
         place = build(folder / "place", feeders=feeders, quick=quick, live=live)
         url = server.new_database()
-        with contextlib.closing(Store.open(url)) as store, _stream(place, runner=runner, url=url) as stream:
+        with contextlib.closing(Store.open(url)) as store, _streaming(place, runner=runner, url=url) as stream:
             begun = _send(place, broker.address, "--rate", "0", "--rounds", "60")
-            _await(lambda: store.newest_issue_time() is not None, stream, within=_START_SECONDS)
+            await_that(lambda: store.newest_issue_time() is not None, stream, look=_LOOK_SECONDS, within=_START_SECONDS)
             with _published(broker.address) as published:
                 sender = subprocess.Popen(
                     _simulate(
@@ -160,7 +160,7 @@ def _published(address: str) -> Iterator[_Published]:
 
 
 def _seen(
-    store: Store, stream: subprocess.Popen[bytes], sender: subprocess.Popen[str]
+    store: Store, stream: subprocess.Popen[Any], sender: subprocess.Popen[str]
 ) -> list[tuple[datetime, datetime]]:
     """Issue times and when each was the newest, until the sender has ended."""
     found, before = [], store.newest_issue_time()
@@ -169,16 +169,16 @@ def _seen(
         if newest is not None and newest != before:
             found.append((newest, now))
             before = newest
-        _require_alive(stream)
+        require_alive(stream)
         time.sleep(_LOOK_SECONDS)
     return found
 
 
-def _seen_until(store: Store, stream: subprocess.Popen[bytes], last: datetime) -> list[tuple[datetime, datetime]]:
+def _seen_until(store: Store, stream: subprocess.Popen[Any], last: datetime) -> list[tuple[datetime, datetime]]:
     """When the last issue time was there, which had not been."""
     if store.newest_issue_time() == last:
         return []
-    _await(lambda: store.newest_issue_time() == last, stream, within=_DRAIN_SECONDS)
+    await_that(lambda: store.newest_issue_time() == last, stream, look=_LOOK_SECONDS, within=_DRAIN_SECONDS)
     return [(last, datetime.now(UTC))]
 
 
@@ -194,38 +194,9 @@ def _send(place: Path, address: str, *more: str) -> dict[str, Any]:
     return said
 
 
-@contextlib.contextmanager
-def _stream(place: Path, *, runner: str, url: str) -> Iterator[subprocess.Popen[bytes]]:
+def _streaming(place: Path, *, runner: str, url: str) -> contextlib.AbstractContextManager[subprocess.Popen[Any]]:
     options = ("--runner", "PortableRunner", "--job_endpoint", runner, "--environment_type", "LOOPBACK")
-    with (place / "stream.log").open("wb") as log:
-        process = subprocess.Popen(
-            [GRIDCAST, "stream", *options],
-            cwd=place,
-            env={**os.environ, "GRIDCAST_STORE_URL": url},
-            stdout=log,
-            stderr=log,
-        )
-        try:
-            yield process
-            process.send_signal(signal.SIGTERM)
-            process.wait(60)
-        finally:
-            process.kill()
-            process.wait()
-
-
-def _await(is_so: Any, stream: subprocess.Popen[bytes], *, within: float) -> None:
-    deadline = time.monotonic() + within
-    while not is_so():
-        _require_alive(stream)
-        if time.monotonic() > deadline:
-            raise SystemExit(f"the stream did not get there in {within:.0f} s")
-        time.sleep(_LOOK_SECONDS)
-
-
-def _require_alive(stream: subprocess.Popen[bytes]) -> None:
-    if stream.poll() is not None:
-        raise SystemExit(f"the stream ended with {stream.returncode}")
+    return streaming(place, *options, environment={"GRIDCAST_STORE_URL": url})
 
 
 if __name__ == "__main__":
