@@ -16,7 +16,7 @@ from support.processed_history import HOUR, START, ZONES
 from gridcast.domain.tables import READINGS
 from gridcast.pipelines.beam.tick import Ticks
 from gridcast.quality.limits import Limits
-from gridcast.registry.catalogue import CHAMPION, SHADOW
+from gridcast.registry.catalogue import CHAMPION, SHADOW, named
 from gridcast.registry.mlflow_registry import Registry
 from gridcast.store.store import Store
 from gridcast.workflows.forecasts.known import Known
@@ -71,8 +71,10 @@ def test_a_hundred_swaps_one_in_ten_of_a_damaged_model_miss_no_tick_and_let_none
             return stream.known()
 
         prove = proof_by_forecast(known, interval=HOUR)
-        duty = OnDuty(registry.get("1"), registry.champion, prove, store, clock=lambda: next(seconds))
-        trial = OnTrial(registry.shadow, prove, store, clock=lambda: float(next(trial_seconds)))
+        home = tmp_path / "registry"
+        champion, shadow = (functools.partial(named, home, alias) for alias in (CHAMPION, SHADOW))
+        duty = OnDuty(registry.get("1"), champion, prove, store, clock=lambda: next(seconds))
+        trial = OnTrial(shadow, prove, store, clock=lambda: float(next(trial_seconds)))
         at_hand = AtHand(store, processed, rules)
         stream = Stream(at_hand, functools.partial(speakers, duty, trial), Ticks(at_hand), DAYS)
         stream.warm_start(received, start=start, days=DAYS)

@@ -3,7 +3,6 @@
 import re
 import threading
 import time
-from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
@@ -12,7 +11,7 @@ import pytest
 from confluent_kafka import TopicPartition
 from confluent_kafka.admin import AdminClient, NewPartitions, OffsetSpec
 from polars.testing import assert_frame_equal
-from support.kafka import PASSWORD, Broker, running_broker
+from support.kafka import PASSWORD, Broker
 from support.listening import ENCODERS, Listening, as_json, in_order, readings
 
 from gridcast.ingestion.connectors.kafka_log import KafkaSource, KafkaTopic
@@ -20,12 +19,6 @@ from gridcast.ingestion.connectors.payload import PayloadFormat
 from gridcast.ingestion.tabular.formats import FileFormat
 
 PACE_SECONDS = 0.002
-
-
-@pytest.fixture(scope="module")
-def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
-    with running_broker(tmp_path_factory.mktemp("kafka")) as broker:
-        yield broker
 
 
 @pytest.fixture

@@ -4,16 +4,21 @@ import contextlib
 import shutil
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
+from support.flink import Cluster
 from support.installation import GRIDCAST, ZONES, Place
+from support.kafka import Broker
 from support.killing import kill_after_progress
+from support.runner_streams import as_messages, listening, publish, streaming, wait_until
 
 from gridcast.domain.quantiles import QUANTILE_COLUMNS
 from gridcast.domain.tables import CLEAN_READINGS
+from gridcast.ingestion.raw import read_readings
 from gridcast.store.store import Store
 from gridcast.workflows.readings.processed import Processed
 
@@ -22,6 +27,7 @@ END = datetime(2008, 6, 30, 11, tzinfo=UTC)
 FAULTY = 0.05
 """Share of the readings of these weeks."""
 KEY = ["series_id", "valid_time"]
+VICTIMS = ("worker_pool", "task_manager_0", None)
 
 
 @pytest.fixture(scope="module")
@@ -75,16 +81,62 @@ def test_a_stream_comes_to_what_the_batch_run_comes_to(
         kill_after_progress(place, path, (GRIDCAST, *options), seconds=0.3 + number)
     assert place.json(*options)["ticks"] > 0
 
-    processed = Processed.open(place.directory / "data" / "processed")
-    start = processed.observed_until - (WEEKS if last == "P28D" else timedelta(days=3))
-    batch = processed.readings(start=start).select(CLEAN_READINGS.names()).sort(KEY)
     with contextlib.closing(Store.open(path)) as store:
-        streamed = store.readings(start=start, end=END).sort(KEY)
-        issued = store.forecasts(start=END, end=END + timedelta(hours=1)).sort(KEY)
+        require_same(store, place, start=END - (WEEKS if last == "P28D" else timedelta(days=3)))
+
+
+def test_the_stream_on_flink_comes_to_what_the_batch_run_comes_to_after_any_restart(
+    promoted: Place, faulty: Place, tmp_path: Path, broker: Broker, flink: Cluster, database: str
+) -> None:
+    place = listening(promoted, tmp_path / "place", broker, topic="weeks")
+    begin_before(place, start=END - WEEKS)
+    arrived = as_messages(read_readings(faulty.directory / "data" / "raw", start=END - WEEKS, end=END))
+    options = [*flink.options, "--checkpointing_interval", "1000"]
+    batch = cleaned(faulty, start=END - WEEKS)
+    with contextlib.closing(Store.open(database)) as store, streaming(place, options, url=database) as process:
+        for part, victim in zip(np.array_split(np.arange(len(arrived)), 3), VICTIMS, strict=True):
+            publish(broker, "weeks", [arrived[each] for each in part])
+            before = store.newest_issue_time()
+            wait_until(lambda before=before: store.newest_issue_time() != before, process, place)
+            if victim is not None:
+                flink.kill(victim)
+                flink.start(victim)
+        wait_until(lambda: streamed(store, start=END - WEEKS).equals(batch), process, place)
+        wait_until(lambda: store.newest_issue_time() == END, process, place)
+        process.terminate()
+        assert process.wait(timeout=60) == 0
+        require_same(store, faulty, start=END - WEEKS)
+
+
+def begin_before(place: Place, *, start: datetime) -> None:
+    """Forget all readings from some time on."""
+    file = place.directory / "readings.csv"
+    rows = pl.read_csv(file, infer_schema=False)
+    local = start.astimezone(ZoneInfo("Europe/London")).strftime("%Y-%m-%d %H:%M")
+    rows.filter(pl.col("ds") < local).write_csv(file)
+    for name in ("raw", "processed"):
+        shutil.rmtree(place.directory / "data" / name)
+    place.run("ingest")
+    place.run("prepare")
+
+
+def cleaned(place: Place, *, start: datetime) -> pl.DataFrame:
+    """What the batch run has made of the readings."""
+    processed = Processed.open(place.directory / "data" / "processed")
+    return processed.readings(start=start).select(CLEAN_READINGS.names()).sort(KEY)
+
+
+def streamed(store: Store, *, start: datetime) -> pl.DataFrame:
+    return store.readings(start=start, end=END).sort(KEY)
+
+
+def require_same(store: Store, place: Place, *, start: datetime) -> None:
+    """What a stream has kept and issued is what the batch run, and a forecast after it, come to."""
+    batch = cleaned(place, start=start)
     assert set(batch["quality"]) >= {"good", "estimated"}
     assert set(batch["series_id"]) == {*ZONES, "system"}
-    assert_frame_equal(streamed, batch, check_exact=True)
-
+    assert_frame_equal(streamed(store, start=start), batch, check_exact=True)
+    issued = store.forecasts(start=END, end=END + timedelta(hours=1)).sort(KEY)
     again = pl.DataFrame(place.json("forecast", "--dry-run")["forecasts"]).sort("series_id", "valid_time")
     assert issued.height == again.height
     for column in QUANTILE_COLUMNS:

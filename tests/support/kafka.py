@@ -1,9 +1,6 @@
 """A real Kafka broker on this machine: one node, its own controller, from the jars of tests/support/kafka/pom.xml."""
 
 import contextlib
-import fcntl
-import hashlib
-import os
 import subprocess
 import time
 from collections.abc import Iterator
@@ -12,10 +9,10 @@ from pathlib import Path
 
 from confluent_kafka import KafkaException, Producer
 from confluent_kafka.admin import AdminClient, NewTopic
-from support.services import free_ports, require_programs, without
+from support.jars import jars_of
+from support.services import free_ports, require_programs
 
 _POM = Path(__file__).with_name("kafka") / "pom.xml"
-_COPY = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies"
 _CLUSTER = "MkU3OEVBNTcwNTJENDM2Qg"
 _START_SECONDS = 90
 PASSWORD = "right"  # noqa: S105 - of a broker that lives for one test
@@ -125,8 +122,8 @@ class Broker:
 @contextlib.contextmanager
 def running_broker(folder: Path) -> Iterator[Broker]:
     """A broker with empty logs, killed afterwards. Without Java, Maven or the jars: a reason to skip."""
-    java, maven = require_programs("java", "mvn")
-    jars = _jars(maven)
+    (java,) = require_programs("java")
+    jars = jars_of(_POM)
     plain, sasl, controller = free_ports(3)
     text = _PROPERTIES.format(plain=plain, sasl=sasl, controller=controller, folder=folder, password=PASSWORD)
     (folder / "server.properties").write_text(text)
@@ -137,20 +134,3 @@ def running_broker(folder: Path) -> Iterator[Broker]:
         yield broker
     finally:
         broker.kill()
-
-
-def _jars(maven: str) -> Path:
-    """The folder with the jars, fetched once for each version of the list."""
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "gridcast-tests"
-    jars = cache / f"kafka-{hashlib.sha256(_POM.read_bytes()).hexdigest()[:12]}"
-    cache.mkdir(parents=True, exist_ok=True)
-    with (cache / ".lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if (jars / ".complete").exists():
-            return jars
-        command = [maven, "-q", "-B", "-f", str(_POM), _COPY, f"-DoutputDirectory={jars}", "-DincludeScope=runtime"]
-        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=600)
-        if done.returncode:
-            without(f"the jars of Kafka cannot be fetched: {(done.stdout + done.stderr)[-500:]}")
-        (jars / ".complete").touch()
-    return jars

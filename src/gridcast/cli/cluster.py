@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from gridcast.ingestion.source import Source
     from gridcast.settings.sources import SourceSettings
 
+_DEFAULTS = {"FlinkRunner": ("--checkpointing_interval=10000", "--finish_bundle_before_checkpointing")}
+"""Of Beam's options, by runner. Flink keeps no checkpoints unless told, and holds back what a bundle that is ended by a
+checkpoint has made until the next one begins, which behind a source that makes one element is never."""
+
 
 def stream_on_runner(here: "Installation", *, runner: str, source: str | None, beam_options: list[str]) -> None:
     """Stream on a Beam runner until SIGTERM or Ctrl-C.
@@ -45,7 +49,7 @@ def stream_on_runner(here: "Installation", *, runner: str, source: str | None, b
     )
     with stop_asked() as stop:
         remark(f"streaming {name} on {runner} until stopped.")
-        run_live(job, flags=(f"--runner={runner}", *beam_options), stop=stop)
+        run_live(job, flags=(f"--runner={runner}", *_DEFAULTS.get(runner, ()), *beam_options), stop=stop)
 
 
 def _open_store(settings: StoreSettings, path: Path) -> Store:

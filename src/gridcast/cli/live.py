@@ -97,6 +97,7 @@ def _stream_here(here: "Installation", wanted: _Wanted, *, output: Format) -> bo
     from gridcast.ingestion.locks import streaming_alone
     from gridcast.ingestion.raw import read_readings
     from gridcast.pipelines.beam.tick import Ticks
+    from gridcast.registry.catalogue import CHAMPION, SHADOW, named
     from gridcast.workflows.readings.archive_log import not_archived
     from gridcast.workflows.streaming.arrivals import Patience
     from gridcast.workflows.streaming.on_duty import OnDuty, OnTrial, proof_by_forecast, speakers
@@ -132,13 +133,13 @@ def _stream_here(here: "Installation", wanted: _Wanted, *, output: Format) -> bo
         here.store() as store,
         progress("replaying", total=wanted.last / wanted.every) as tell,
     ):
-        processed, model, registry = here.processed(), here.champion(), here.registry()
+        processed, model, registry = here.processed(), here.champion(), here.workspace.registry.resolve()
         start = processed.observed_until - wanted.last
         settings, rules = here.settings.pipeline.stream, here.rules(processed)
         days = settings.warm_start_days
         prove = proof_by_forecast(known, interval=processed.interval)
-        on_duty = OnDuty(model, registry.champion, prove, store)
-        on_trial = OnTrial(registry.shadow, prove, store)
+        on_duty = OnDuty(model, partial(named, registry, CHAMPION), prove, store)
+        on_trial = OnTrial(partial(named, registry, SHADOW), prove, store)
         patience = Patience(settings.deadline, settings.silent_after, settings.tick_rows)
         at_hand = AtHand(store, processed, rules)
         live = Stream(at_hand, partial(speakers, on_duty, on_trial), Ticks(at_hand), days, patience, tell_left)

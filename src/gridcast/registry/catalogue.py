@@ -83,6 +83,15 @@ def with_alias(models: Iterable[RegisteredModel], alias: str) -> RegisteredModel
     return next((each for each in models if alias in each.aliases), None)
 
 
+def named(home: Path, alias: str) -> RegisteredModel | None:
+    """The version an alias names in the registry in `home`, if it names one.
+
+    Raises:
+        GridcastError: the catalogue is damaged.
+    """
+    return with_alias(read_catalogue(home), alias)
+
+
 def _facts(model: RegisteredModel, *, home: Path) -> dict[str, Any]:
     return {
         "version": model.version,

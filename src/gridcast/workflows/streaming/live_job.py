@@ -10,7 +10,7 @@ from pathlib import Path
 from gridcast.domain.errors import GridcastError
 from gridcast.ingestion.raw import read_readings
 from gridcast.ingestion.source import Source
-from gridcast.registry.mlflow_registry import Registry
+from gridcast.registry.catalogue import CHAMPION, SHADOW, named
 from gridcast.store.store import Store
 from gridcast.workflows.forecasts.known import Known
 from gridcast.workflows.readings.block_name import BlockName
@@ -81,11 +81,12 @@ class LiveJob:
         Raises:
             GridcastError: no model is in charge.
         """
-        registry = Registry.open(self.registry)
-        model = registry.champion()
+        champion = functools.partial(named, self.registry, CHAMPION)
+        model = champion()
         if model is None:
             raise GridcastError('no model is in charge; expected a champion. Run "gridcast model promote" first.')
         prove = proof_by_forecast(known, interval=self.rules.interval)
         store = self.open_store()
-        on_duty = OnDuty(model, registry.champion, prove, store)
-        return functools.partial(speakers, on_duty, OnTrial(registry.shadow, prove, store))
+        on_duty = OnDuty(model, champion, prove, store)
+        on_trial = OnTrial(functools.partial(named, self.registry, SHADOW), prove, store)
+        return functools.partial(speakers, on_duty, on_trial)
