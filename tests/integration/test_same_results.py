@@ -88,7 +88,7 @@ def test_a_stream_comes_to_what_the_batch_run_comes_to(
 def test_the_stream_on_flink_comes_to_what_the_batch_run_comes_to_after_any_restart(
     promoted: Place, faulty: Place, tmp_path: Path, broker: Broker, flink: Cluster, database: str
 ) -> None:
-    place = listening(promoted, tmp_path / "place", broker, topic="weeks")
+    place = listening(promoted, tmp_path / "place", broker, topic="weeks", partitions=1)
     begin_before(place, start=END - WEEKS)
     arrived = as_messages(read_readings(faulty.directory / "data" / "raw", start=END - WEEKS, end=END))
     options = [*flink.options, "--checkpointing_interval", "1000"]

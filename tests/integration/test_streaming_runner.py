@@ -10,6 +10,8 @@ from typing import NamedTuple
 import numpy as np
 import polars as pl
 import pytest
+from confluent_kafka import OFFSET_END, TopicPartition
+from confluent_kafka.admin import AdminClient
 from polars.testing import assert_frame_equal
 from support.flink import Cluster
 from support.installation import ZONES, Place
@@ -123,6 +125,43 @@ def test_a_runner_that_is_killed_and_started_again_comes_to_what_one_machine_com
     assert set(expected.readings["series_id"]) == {*ZONES, "system"}
     assert expected.readings["quality"].value_counts().height > 1
     assert len(list((place.directory / "data" / "raw" / "dead_letter").glob("scada.live*"))) == 1
+
+
+def test_flink_goes_on_from_a_savepoint_and_a_job_whose_submitter_is_gone_gives_way_to_the_next(
+    promoted: Place, expected: Expected, tmp_path: Path, broker: Broker, flink: Cluster, database: str
+) -> None:
+    place = listening(promoted, tmp_path / "place", broker, topic="savepoint")
+    spoilt, rest = messages(promoted)
+    publish(broker, "savepoint", spoilt)
+    with contextlib.closing(Store.open(database)) as store:
+        with streaming(place, flink.options, url=database) as process:
+            wait_until(lambda: store.newest_issue_time() is not None, process, place)
+            (first,) = flink.running_jobs()
+            savepoint = flink.stop_with_savepoint(first)
+            assert process.wait(timeout=60) == 1
+        forget(broker, "savepoint")
+        with streaming(place, [*flink.options, "--savepoint_path", savepoint], url=database) as process:
+            wait_until(lambda: len(flink.running_jobs()) == 1, process, place)
+            (orphan,) = flink.running_jobs()
+        publish(broker, "savepoint", rest[:60])
+        at_first = store.newest_issue_time()
+        wait_until(lambda: store.newest_issue_time() != at_first, None, place)
+        publish(broker, "savepoint", rest[60:])
+        savepoint = flink.save(orphan)
+        with streaming(place, [*flink.options, "--savepoint_path", savepoint], url=database) as process:
+            wait_until(lambda: is_there(store, expected) and orphan not in flink.running_jobs(), process, place)
+            assert len(flink.running_jobs()) == 1
+            process.terminate()
+            assert process.wait(timeout=60) == 0
+        require_same(store, expected)
+
+
+def forget(broker: Broker, topic: str) -> None:
+    """Let the broker drop all that a topic has held so far."""
+    client = AdminClient({"bootstrap.servers": broker.address})
+    partitions = [TopicPartition(topic, number, OFFSET_END) for number in range(2)]
+    for done in client.delete_records(partitions).values():
+        done.result(timeout=30)
 
 
 def test_flink_that_is_killed_twenty_times_comes_to_what_one_machine_comes_to(

@@ -139,7 +139,13 @@ class Cluster:
 
     def stop_with_savepoint(self, job: str) -> str:
         """End a job and give where its state lies."""
-        trigger = self.ask(f"/jobs/{job}/stop", body={"drain": False})["request-id"]
+        return self._saved(job, self.ask(f"/jobs/{job}/stop", body={"drain": False})["request-id"])
+
+    def save(self, job: str) -> str:
+        """Let a job go on and give where its state lies."""
+        return self._saved(job, self.ask(f"/jobs/{job}/savepoints", body={"cancel-job": False})["request-id"])
+
+    def _saved(self, job: str, trigger: str) -> str:
         deadline = time.monotonic() + _START_SECONDS
         while True:
             found = self.ask(f"/jobs/{job}/savepoints/{trigger}")

@@ -1,7 +1,9 @@
 """`gridcast stream` on a Beam runner, straight from a topic of a Kafka broker."""
 
 import contextlib
+import os
 import shutil
+import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -23,14 +25,14 @@ stream: {{parts: 2, deadline: P1D}}
 """
 
 
-def listening(place: Place, folder: Path, broker: Broker, *, topic: str) -> Place:
-    """A copy of an installation that listens to a topic, which is made."""
+def listening(place: Place, folder: Path, broker: Broker, *, topic: str, partitions: int = 2) -> Place:
+    """A copy of an installation that listens to a topic, which is made; more than one partition keeps no order."""
     copy = Place(Path(shutil.copytree(place.directory, folder)))
     config = copy.directory / "config" / "pipeline_config.yaml"
     before, after = config.read_text().split("calendar:")
     source = _SOURCE.format(address=broker.address, topic=topic)
     config.write_text(before.rstrip() + source + "calendar:" + after)
-    broker.create(topic, partitions=2)
+    broker.create(topic, partitions=partitions)
     return copy
 
 
@@ -52,7 +54,7 @@ def publish(broker: Broker, topic: str, contents: Sequence[bytes]) -> None:
 
 @contextlib.contextmanager
 def streaming(place: Place, options: Sequence[str], *, url: str) -> Iterator[subprocess.Popen[bytes]]:
-    """A stream into a database, killed afterwards."""
+    """A stream into a database, killed afterwards with the job server that it has started."""
     with (place.directory / "stream.log").open("ab") as log:
         process = subprocess.Popen(
             [GRIDCAST, "stream", *options],
@@ -60,19 +62,21 @@ def streaming(place: Place, options: Sequence[str], *, url: str) -> Iterator[sub
             env=place.environment({"GRIDCAST_STORE_URL": url}),
             stderr=log,
             stdout=log,
+            start_new_session=True,
         )
         try:
             yield process
         finally:
-            process.kill()
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
             process.wait()
 
 
-def wait_until(is_so: Callable[[], bool], process: subprocess.Popen[bytes], place: Place) -> None:
-    """The stream must be alive until then."""
+def wait_until(is_so: Callable[[], bool], process: subprocess.Popen[bytes] | None, place: Place) -> None:
+    """The stream, if one is given, must be alive until then."""
     deadline = time.monotonic() + _PATIENCE_SECONDS
     while not is_so():
         told = (place.directory / "stream.log").read_text(errors="replace")[-3000:]
-        assert process.poll() is None, told
+        assert process is None or process.poll() is None, told
         assert time.monotonic() < deadline, told
         time.sleep(0.1)

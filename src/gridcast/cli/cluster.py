@@ -2,6 +2,7 @@
 
 import functools
 import threading
+import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -31,6 +32,7 @@ def stream_on_runner(here: "Installation", *, runner: str, source: str | None, b
     from gridcast.pipelines.beam.live import run_live
     from gridcast.workflows.streaming.arrivals import Patience
     from gridcast.workflows.streaming.live_job import LiveJob
+    from gridcast.workflows.streaming.turn import Turn
 
     name = _kafka_source(here, source)
     processed, settings = here.processed(), here.settings.pipeline.stream
@@ -46,9 +48,11 @@ def stream_on_runner(here: "Installation", *, runner: str, source: str | None, b
         log_days=settings.warm_start_days,
         patience=Patience(settings.deadline, settings.silent_after, settings.tick_rows),
         workers=settings.parts,
+        turn=Turn(here.workspace.turn.resolve(), uuid.uuid4().hex),
     )
     with stop_asked() as stop:
         remark(f"streaming {name} on {runner} until stopped.")
+        job.turn.take()
         run_live(job, flags=(f"--runner={runner}", *_DEFAULTS.get(runner, ()), *beam_options), stop=stop)
 
 

@@ -4,6 +4,7 @@ import json
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import apache_beam as beam
 import polars as pl
@@ -26,6 +27,7 @@ from gridcast.workflows.readings.block_name import BlockName
 from gridcast.workflows.readings.rules import CleaningRules
 from gridcast.workflows.streaming.arrivals import Patience
 from gridcast.workflows.streaming.live_job import LiveJob
+from gridcast.workflows.streaming.turn import Turn
 
 A_MINUTE = 60
 N, S = ZONES
@@ -50,6 +52,7 @@ def job(tmp_path_factory: pytest.TempPathFactory) -> LiveJob:
         log_days=60,
         patience=Patience(deadline=timedelta(hours=23)),
         workers=2,
+        turn=Turn(folder / "turn", "this"),
     )
 
 
@@ -181,8 +184,8 @@ class Numbered:
         """Nothing."""
 
 
-def test_a_source_is_read_on_from_where_a_checkpoint_was_taken() -> None:
-    read = ReadLive("scada", lambda _: Numbered())
+def test_a_source_is_read_on_from_where_a_checkpoint_was_taken(tmp_path: Path) -> None:
+    read = ReadLive("scada", lambda _: Numbered(), Turn(tmp_path / "turn", "this"))
     provider = read.get_function_arguments("process")[1][0].restriction_provider
     first = provider.create_tracker("")
     reading = read.process("scada", tracker=Deferring(first))
@@ -196,14 +199,31 @@ def test_a_source_is_read_on_from_where_a_checkpoint_was_taken() -> None:
     assert not first.try_claim("3")
 
 
+def test_a_source_is_read_no_further_once_another_job_has_its_turn(tmp_path: Path) -> None:
+    turn = Turn(tmp_path / "turn", "this")
+    turn.take()
+    read = ReadLive("scada", lambda _: Numbered(), turn)
+    provider = read.get_function_arguments("process")[1][0].restriction_provider
+    tracker = Deferring(provider.create_tracker(""))
+    assert len(list(read.process("scada", tracker=tracker))) == 5
+    assert tracker.is_deferred
+
+    Turn(tmp_path / "turn", "another").take()
+    tracker = Deferring(provider.create_tracker("2"))
+    assert list(read.process("scada", tracker=tracker)) == []
+    assert not tracker.is_deferred
+
+
 class Deferring:
     """A tracker as a bundle sees it."""
 
     def __init__(self, tracker: object) -> None:
         self._tracker = tracker
+        self.is_deferred = False
 
     def __getattr__(self, name: str) -> object:
         return getattr(self._tracker, name)
 
     def defer_remainder(self, _: object) -> None:
         """The runner would come back later."""
+        self.is_deferred = True

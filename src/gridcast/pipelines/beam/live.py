@@ -47,7 +47,7 @@ def assemble(pipeline: beam.Pipeline, job: LiveJob) -> None:
     read = (
         pipeline
         | "Source" >> beam.Create([job.source], reshuffle=False)
-        | "Read" >> beam.ParDo(ReadLive(job.source, job.open_source)).with_outputs(DEAD, main=READINGS)
+        | "Read" >> beam.ParDo(ReadLive(job.source, job.open_source, job.turn)).with_outputs(DEAD, main=READINGS)
     )
     _ = read[DEAD] | "Write dead letters" >> beam.Map(_write_dead, job=job)
     write(clean_and_forecast(read[READINGS], job), job)

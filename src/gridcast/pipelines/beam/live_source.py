@@ -15,6 +15,7 @@ from apache_beam.utils.timestamp import Duration
 from gridcast.ingestion.source import Batch, Source
 from gridcast.pipelines.beam.blocks import Block
 from gridcast.workflows.readings.ingest import in_range
+from gridcast.workflows.streaming.turn import Turn
 
 OpenSource = Callable[[threading.Event], Source]
 """Opens a source that goes on until the event is set."""
@@ -73,14 +74,14 @@ class _FromTheBeginning(RestrictionProvider):  # type: ignore[misc]
 
 
 class ReadLive(beam.DoFn):  # type: ignore[misc]
-    """Hands over the readings of a live source, for any element; never ends.
+    """Hands over the readings of a live source, for any element, until the turn has passed.
 
     How far it was read is the restriction, so that it is the runner that keeps it: after a restart from a checkpoint
     the source is read on from there. What cannot be read goes to `DEAD`.
     """
 
-    def __init__(self, name: str, open_source: OpenSource) -> None:
-        self._name, self._open = name, open_source
+    def __init__(self, name: str, open_source: OpenSource, turn: Turn) -> None:
+        self._name, self._open, self._turn = name, open_source, turn
         self._reader: _Reader | None = None
 
     @beam.DoFn.unbounded_per_element()  # type: ignore[untyped-decorator]
@@ -90,6 +91,9 @@ class ReadLive(beam.DoFn):  # type: ignore[misc]
         tracker: Any = beam.DoFn.RestrictionParam(_FromTheBeginning()),  # noqa: B008 - how Beam is told
     ) -> Iterator[Block]:
         """Batches that come within a second."""
+        if self._turn.has_passed():
+            self.teardown()
+            return
         reader = self._reader_at(tracker.current_restriction())
         until = time.monotonic() + _BUNDLE_SECONDS
         while time.monotonic() < until:

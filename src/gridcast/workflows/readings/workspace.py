@@ -26,6 +26,11 @@ class Workspace:
         return self.data_dir / "gridcast.db"
 
     @property
+    def turn(self) -> Path:
+        """Name of the job on a runner whose turn it is."""
+        return self.data_dir / "stream.turn"
+
+    @property
     def registry(self) -> Path:
         """Registered models."""
         return self.data_dir / "registry"

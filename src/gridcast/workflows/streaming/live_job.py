@@ -20,6 +20,7 @@ from gridcast.workflows.streaming.arrivals import Patience
 from gridcast.workflows.streaming.bucket import Bucket, buckets_of
 from gridcast.workflows.streaming.live_forecasts import Speakers
 from gridcast.workflows.streaming.on_duty import OnDuty, OnTrial, proof_by_forecast, speakers
+from gridcast.workflows.streaming.turn import Turn
 from gridcast.workflows.streaming.whole_system import WholeSystem
 
 
@@ -38,6 +39,7 @@ class LiveJob:
         log_days: days of readings before the stream that are taken over.
         patience: what is waited for.
         workers: into how many parts the measured series are cut.
+        turn: whose passing ends the stream.
     """
 
     source: str
@@ -50,6 +52,7 @@ class LiveJob:
     log_days: int
     patience: Patience
     workers: int
+    turn: Turn
 
     @property
     def start(self) -> datetime:
