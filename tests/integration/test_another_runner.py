@@ -1,4 +1,4 @@
-"""The batch run handed to a Beam runner in another process, as to a cluster."""
+"""The batch run handed to a Beam runner in other processes, as to a cluster."""
 
 import contextlib
 import subprocess
@@ -7,8 +7,10 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
 import watchfiles
 from support.batch_runs import assert_equals_pure_functions, raw_folder, run
+from support.flink import running_flink
 
 
 @contextlib.contextmanager
@@ -35,4 +37,12 @@ def test_the_pipeline_gives_what_the_pure_functions_give_with_a_block_a_series(t
     with job_service(tmp_path) as port:
         flags = ("--runner=PortableRunner", f"--job_endpoint=localhost:{port}", "--environment_type=LOOPBACK")
         prepared = run(workspace, block_rows=1_000, beam_flags=flags)
+    assert_equals_pure_functions(prepared, workspace)
+
+
+def test_flink_gives_what_the_pure_functions_give(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    workspace = raw_folder(tmp_path)
+    with running_flink(tmp_path_factory.mktemp("flink")) as cluster:
+        prepared = run(workspace, block_rows=1_000, beam_flags=tuple(cluster.options))
+        assert [each["status"] for each in cluster.ask("/jobs")["jobs"]] == ["FINISHED"]
     assert_equals_pure_functions(prepared, workspace)
