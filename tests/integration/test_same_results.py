@@ -24,6 +24,8 @@ from gridcast.workflows.readings.processed import Processed
 
 WEEKS = timedelta(weeks=4)
 END = datetime(2008, 6, 30, 11, tzinfo=UTC)
+SINCE = END - timedelta(weeks=10)
+"""Where the stream on Flink begins: so long before that the newest bands rest on nothing from before it."""
 FAULTY = 0.05
 """Share of the readings of these weeks."""
 KEY = ["series_id", "valid_time"]
@@ -89,11 +91,11 @@ def test_the_stream_on_flink_comes_to_what_the_batch_run_comes_to_after_any_rest
     promoted: Place, faulty: Place, tmp_path: Path, broker: Broker, flink: Cluster, database: str
 ) -> None:
     place = listening(promoted, tmp_path / "place", broker, topic="weeks", partitions=1)
-    begin_before(place, start=END - WEEKS)
-    raw = read_readings(faulty.directory / "data" / "raw", start=END - WEEKS, end=END)
+    begin_before(place, start=SINCE)
+    raw = read_readings(faulty.directory / "data" / "raw", start=SINCE, end=END)
     arrived = as_messages(raw.sort("available_at", maintain_order=True))
     options = [*flink.options, "--checkpointing_interval", "1000"]
-    batch = cleaned(faulty, start=END - WEEKS)
+    batch = cleaned(faulty, start=SINCE)
     with contextlib.closing(Store.open(database)) as store, streaming(place, options, url=database) as process:
         for part, victim in zip(np.array_split(np.arange(len(arrived)), 3), VICTIMS, strict=True):
             before = store.newest_issue_time()
@@ -102,11 +104,11 @@ def test_the_stream_on_flink_comes_to_what_the_batch_run_comes_to_after_any_rest
             if victim is not None:
                 flink.kill(victim)
                 flink.start(victim)
-        wait_until(lambda: streamed(store, start=END - WEEKS).equals(batch), process, place)
+        wait_until(lambda: streamed(store, start=SINCE).equals(batch), process, place)
         wait_until(lambda: store.newest_issue_time() == END, process, place)
         process.terminate()
         assert process.wait(timeout=60) == 0
-        require_same(store, faulty, start=END - WEEKS)
+        require_same(store, faulty, start=SINCE)
 
 
 def begin_before(place: Place, *, start: datetime) -> None:
