@@ -17,7 +17,7 @@ from gridcast.features.windows import window_inputs
 ROOT = Path(__file__).parents[2]
 LITTLE = datetime(2004, 4, 1, tzinfo=UTC)
 EACH = {"name", "ratio", "target", "ok"}
-NEEDED = {"api": ("wrk",), "stream.runner": ("java", "mvn", "go")}
+NEEDED = {"api": ("wrk",), "stream.runner": ("java", "mvn")}
 
 
 def run(name: str, *arguments: str) -> dict[str, Any]:

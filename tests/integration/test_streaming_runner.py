@@ -149,11 +149,12 @@ def test_flink_goes_on_from_a_savepoint_and_a_job_whose_submitter_is_gone_gives_
         publish(broker, "savepoint", rest[60:])
         savepoint = flink.save(orphan)
         with streaming(place, [*flink.options, "--savepoint_path", savepoint], url=database) as process:
-            wait_until(lambda: is_there(store, expected) and orphan not in flink.running_jobs(), process, place)
-            assert len(flink.running_jobs()) == 1
+            wait_until(lambda: is_there(store, expected), process, place)
             process.terminate()
             assert process.wait(timeout=60) == 0
         require_same(store, expected)
+        assert flink.running_jobs() == [orphan]
+        flink.cancel(orphan)
 
 
 def forget(broker: Broker, topic: str) -> None:

@@ -8,7 +8,7 @@ from gridcast.ingestion.atomic import write_files
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """The turn of one job. A runner goes on with a job although whoever handed it over is gone; another may follow.
+    """The turn of one job. A runner goes on with it although whoever handed it over is gone, and another may follow.
 
     Attributes:
         file: holds the name of the job whose turn it is; every worker sees it.
