@@ -146,9 +146,10 @@ def test_flink_goes_on_from_a_savepoint_and_a_job_whose_submitter_is_gone_gives_
         publish(broker, "savepoint", rest[:60])
         at_first = store.newest_issue_time()
         wait_until(lambda: store.newest_issue_time() != at_first, None, place)
-        publish(broker, "savepoint", rest[60:])
         savepoint = flink.save(orphan)
         with streaming(place, [*flink.options, "--savepoint_path", savepoint], url=database) as process:
+            wait_until(lambda: len(flink.running_jobs()) == 2, process, place)
+            publish(broker, "savepoint", rest[60:])
             wait_until(lambda: is_there(store, expected), process, place)
             process.terminate()
             assert process.wait(timeout=60) == 0
