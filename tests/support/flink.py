@@ -128,11 +128,11 @@ class Cluster:
         """Ids of the jobs that run."""
         return [each["id"] for each in self.ask("/jobs")["jobs"] if each["status"] == "RUNNING"]
 
-    def ask(self, path: str, *, body: dict[str, Any] | None = None, method: str | None = None) -> Any:
+    def ask(self, path: str, *, body: dict[str, Any] | None = None) -> Any:
         """An answer of the job manager's HTTP interface."""
         content = None if body is None else json.dumps(body).encode()
         request = urllib.request.Request(
-            f"http://{self.master}{path}", data=content, headers={"Content-Type": "application/json"}, method=method
+            f"http://{self.master}{path}", data=content, headers={"Content-Type": "application/json"}
         )
         with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310
             return json.load(answer)
@@ -144,10 +144,6 @@ class Cluster:
     def save(self, job: str) -> str:
         """Let a job go on and give where its state lies."""
         return self._saved(job, self.ask(f"/jobs/{job}/savepoints", body={"cancel-job": False})["request-id"])
-
-    def cancel(self, job: str) -> None:
-        """Ask a job to end."""
-        self.ask(f"/jobs/{job}", method="PATCH")
 
     def _saved(self, job: str, trigger: str) -> str:
         deadline = time.monotonic() + _START_SECONDS

@@ -52,7 +52,6 @@ def stream_on_runner(here: "Installation", *, runner: str, source: str | None, b
     )
     with stop_asked() as stop:
         remark(f"streaming {name} on {runner} until stopped.")
-        job.turn.take()
         run_live(job, flags=(f"--runner={runner}", *_DEFAULTS.get(runner, ()), *beam_options), stop=stop)
 
 

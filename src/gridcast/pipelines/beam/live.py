@@ -16,13 +16,14 @@ import apache_beam as beam
 import polars as pl
 import tenacity
 from apache_beam.metrics import Metrics
-from apache_beam.options.pipeline_options import PipelineOptions
+from apache_beam.options.pipeline_options import GoogleCloudOptions, PipelineOptions
 from apache_beam.runners.runner import PipelineState
 
 from gridcast.domain.errors import GridcastError
 from gridcast.features.windows import DAYS_OF_HISTORY
 from gridcast.ingestion import raw_layout
 from gridcast.ingestion.atomic import write_files
+from gridcast.pipelines.beam import flink
 from gridcast.pipelines.beam.blocks import Block
 from gridcast.pipelines.beam.kept_state import Gathered, KeepInState
 from gridcast.pipelines.beam.live_source import DEAD, ReadLive
@@ -79,6 +80,8 @@ def write(made: Any, job: LiveJob) -> None:
 def run_live(job: LiveJob, *, flags: tuple[str, ...], stop: threading.Event) -> None:
     """Run until `stop` is set.
 
+    On a Flink cluster that `flags` name, a job of the same name that is still there ends first.
+
     Args:
         job: what to do.
         flags: options for Beam, which name a runner that streams.
@@ -87,9 +90,14 @@ def run_live(job: LiveJob, *, flags: tuple[str, ...], stop: threading.Event) -> 
     Raises:
         GridcastError: the runner failed or could not be reached.
     """
-    options = PipelineOptions([*flags, "--streaming"], save_main_session=False)
+    options = PipelineOptions([f"--job_name={job.name}", *flags, "--streaming"], save_main_session=False)
+    name = options.view_as(GoogleCloudOptions).job_name
+    cluster = flink.address_of(options)
     pipeline = beam.Pipeline(options=options)
     assemble(pipeline, job)
+    job.turn.take()
+    if cluster is not None:
+        flink.end_jobs(cluster, name=name)
     try:
         result = pipeline.run()
         while not stop.wait(_LOOK_SECONDS):
@@ -98,12 +106,17 @@ def run_live(job: LiveJob, *, flags: tuple[str, ...], stop: threading.Event) -> 
                 raise GridcastError(f"the runner ended the job: {result.state}")  # noqa: TRY301 - told below
         result.cancel()
     except Exception as error:
-        if stop.is_set():
-            return
-        raise GridcastError(
-            f"the stream did not go well with {' '.join(flags)}: {error}; expected a runner that streams, can be "
-            "reached, and has workers with this version of gridcast that see the data folder under the same path."
-        ) from error
+        if not stop.is_set():
+            raise _failed(flags, error) from error
+    if cluster is not None:
+        flink.end_jobs(cluster, name=name)
+
+
+def _failed(flags: tuple[str, ...], error: Exception) -> GridcastError:
+    return GridcastError(
+        f"the stream did not go well with {' '.join(flags)}: {error}; expected a runner that streams, can be "
+        "reached, and has workers with this version of gridcast that see the data folder under the same path."
+    )
 
 
 class _ShareOut(beam.DoFn):  # type: ignore[misc]

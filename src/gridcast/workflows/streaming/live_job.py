@@ -1,6 +1,7 @@
 """A stream that many workers share: what each of them has to know."""
 
 import functools
+import hashlib
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -53,6 +54,12 @@ class LiveJob:
     patience: Patience
     workers: int
     turn: Turn
+
+    @property
+    def name(self) -> str:
+        """Of the job on a runner: the same for the same source and data folder."""
+        source = self.source.replace("_", "-")
+        return f"gridcast-{source}-{hashlib.blake2b(str(self.raw).encode(), digest_size=4).hexdigest()}"
 
     @property
     def start(self) -> datetime:
