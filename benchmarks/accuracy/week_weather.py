@@ -1,6 +1,6 @@
 """`python -m benchmarks.accuracy.week_weather`: which weather stands in for the unknown one of GEFCom2012's last week?
 
-Nine weeks of past summers are kept from the default model and then forecast without their weather: with climatology,
+Nine weeks of past summers are kept from the default model, or from LightGBM, and then forecast without their weather: with climatology,
 which is the weather of other years around the same date, without any, and by the mean of both. The week that is scored
 plays no part.
 """
@@ -27,12 +27,14 @@ def main() -> None:
     """Print the error of every way, kW."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.accuracy.week_weather", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="hardly learned, one week: does it run?")
-    quick = parser.parse_args().quick
+    parser.add_argument("--forecaster", choices=["gridcast", "lightgbm"], default="gridcast")
+    asked = parser.parse_args()
+    quick = asked.quick
     starts = STARTS[:1] if quick else STARTS
     weeks = read_weeks()
     panel = weeks.panel
     origins = np.array([panel.index_of(each) for each in starts], dtype=np.int32)
-    ask = learners(quick=quick)["gridcast"](without(weeks, origins).panel, weeks.until)
+    ask = learners(quick=quick)[asked.forecaster](without(weeks, origins).panel, weeks.until)
     climatology = np.stack(
         [
             over_past_weather(
