@@ -1,8 +1,8 @@
 """`python -m benchmarks.accuracy.week_weather`: which weather stands in for the unknown one of GEFCom2012's last week?
 
-Nine weeks of past summers are kept from the default model, or from LightGBM, and then forecast without their weather: with climatology,
-which is the weather of other years around the same date, without any, and by the mean of both. The week that is scored
-plays no part.
+Nine weeks of past summers are kept from the default model, or from LightGBM, and then forecast without their weather:
+with climatology, which is the weather of other years around the same date, without any, and by the mean of both. The
+week that is scored plays no part.
 """
 
 import argparse
