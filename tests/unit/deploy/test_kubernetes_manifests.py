@@ -28,6 +28,11 @@ ROOT = Path(__file__).parents[3]
 FOLDER = ROOT / "kubernetes"
 OVERLAYS = ("dev", "production", "production-flink")
 VERSION = "1.37.0"
+TO_BEAM = {
+    *("--job_endpoint", "--environment_type", "--environment_config"),
+    *("--flink_master", "--checkpointing_interval", "--finish_bundle_before_checkpointing"),
+}
+"""Options that `gridcast stream --runner` hands on."""
 
 each_overlay = pytest.mark.parametrize("overlay", OVERLAYS)
 
@@ -182,8 +187,7 @@ def test_what_the_pods_run_are_commands_of_gridcast(overlay: str) -> None:
                     found = found.commands[second] if hasattr(found, "commands") else found
                     known = {option for parameter in found.params for option in parameter.opts}
                     asked = {word.partition("=")[0] for word in words if word.startswith("--")}
-                    to_beam = {"--job_endpoint", "--environment_type", "--environment_config"}
-                    assert asked - (to_beam if "--runner" in asked else set()) <= known, words
+                    assert asked - (TO_BEAM if "--runner" in asked else set()) <= known, words
                     ran.add(first)
     assert {"serve", "retrain", "store", "score", "status"} <= ran
 
