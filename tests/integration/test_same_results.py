@@ -17,7 +17,7 @@ from support.killing import kill_after_progress
 from support.runner_streams import as_messages, listening, publish, streaming, wait_until
 
 from gridcast.domain.quantiles import QUANTILE_COLUMNS
-from gridcast.domain.tables import CLEAN_READINGS
+from gridcast.domain.tables import CLEAN_READINGS, CONSUMER
 from gridcast.ingestion.raw import read_readings
 from gridcast.store.store import Store
 from gridcast.workflows.readings.processed import Processed
@@ -85,6 +85,25 @@ def test_a_stream_comes_to_what_the_batch_run_comes_to(
 
     with contextlib.closing(Store.open(path)) as store:
         require_same(store, place, start=END - (WEEKS if last == "P28D" else timedelta(days=3)))
+
+
+def test_a_stream_that_finds_weeks_in_the_log_comes_to_what_the_batch_run_comes_to(
+    promoted: Place, faulty: Place, tmp_path: Path
+) -> None:
+    start = datetime(2008, 6, 1, 23, tzinfo=UTC)
+    place = Place(Path(shutil.copytree(promoted.directory, tmp_path / "place")))
+    begin_before(place, start=start)
+    raw = read_readings(faulty.directory / "data" / "raw", start=start, end=END)
+    is_held_back = pl.struct(KEY).hash() % 20 == 0
+    with contextlib.closing(Store.open(place.directory / "data" / "gridcast.db")) as store:
+        store.land_batch(raw.filter(~is_held_back), source="scada", position="0", at=END)
+        with streaming(place, ["--live"]) as process:
+            wait_until(lambda: store.newest_issue_time() == END, process, place)
+            store.land_batch(raw.filter(is_held_back), source="scada", position="1", at=END)
+            wait_until(lambda: store.position(CONSUMER).log_offset == store.log_head(), process, place)
+            process.terminate()
+            assert process.wait(timeout=60) == 0
+        require_same(store, faulty, start=start)
 
 
 def test_the_stream_on_flink_comes_to_what_the_batch_run_comes_to_after_any_restart(

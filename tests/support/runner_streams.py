@@ -1,4 +1,4 @@
-"""`gridcast stream` on a Beam runner, straight from a topic of a Kafka broker."""
+"""`gridcast stream` as a process, and what it reads from a topic of a Kafka broker."""
 
 import contextlib
 import os
@@ -53,13 +53,13 @@ def publish(broker: Broker, topic: str, contents: Sequence[bytes]) -> None:
 
 
 @contextlib.contextmanager
-def streaming(place: Place, options: Sequence[str], *, url: str) -> Iterator[subprocess.Popen[bytes]]:
-    """A stream into a database, killed afterwards with the job server that it has started."""
+def streaming(place: Place, options: Sequence[str], *, url: str | None = None) -> Iterator[subprocess.Popen[bytes]]:
+    """A stream into the data folder or a database, killed afterwards with the job server that it has started."""
     with (place.directory / "stream.log").open("ab") as log:
         process = subprocess.Popen(
             [GRIDCAST, "stream", *options],
             cwd=place.directory,
-            env=place.environment({"GRIDCAST_STORE_URL": url}),
+            env=place.environment({} if url is None else {"GRIDCAST_STORE_URL": url}),
             stderr=log,
             stdout=log,
             start_new_session=True,

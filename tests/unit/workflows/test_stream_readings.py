@@ -11,7 +11,7 @@ from polars.testing import assert_frame_equal
 from support.processed_history import HOUR, ZONES, write_history
 from support.streams import DAYS, EVER, Running, readings
 
-from gridcast.domain.tables import CLEAN_READINGS
+from gridcast.domain.tables import CLEAN_READINGS, Quality
 from gridcast.ingestion import raw
 from gridcast.quality.limits import CONTEXT_AFTER, CONTEXT_BEFORE
 from gridcast.quality.received import sift
@@ -141,6 +141,19 @@ def test_what_is_no_number_lands_only_where_nothing_did(begun: Running, load: fl
 
     assert begun.stream.not_landed(pl.concat([same, other])).is_empty()
     assert begun.stream.not_landed(readings(("zone_n", begun.issue_time, 5.0))).height == 1
+
+
+def test_files_that_a_stream_begins_with_are_cleaned_together_with_newer_readings_in_the_log(running: Running) -> None:
+    start = running.begin(before_end=timedelta(days=7))
+    end = running.processed.observed_until
+    running.land(("zone_n", end, 80.0), ("zone_s", end, 80.0))
+
+    known = running.received.filter(pl.col("valid_time") >= start - timedelta(days=DAYS))
+    issued = list(replay(running.stream, known, start=start, step=HOUR, pause=lambda: False))
+
+    assert issued == [end + HOUR]
+    week = running.store.readings(start=start, end=end)
+    assert Quality.MISSING not in week["quality"].to_list()
 
 
 def replayed(running: Running, received: pl.DataFrame) -> int:

@@ -7,6 +7,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Final
 
+import polars as pl
+
 from gridcast.workflows.forecasts.refresh import REFRESH_DELAY, Refresh, refresh_time
 
 Make = Callable[[datetime], Refresh | None]
@@ -36,6 +38,12 @@ class RefreshAhead:
     def begin(self, artefact: Path, issue_time: datetime, make: Callable[[], Make]) -> None:
         """Have the next one made, if by now all is known that it rests on."""
         self._begun(artefact, issue_time + REFRESH_DELAY, make)
+
+    def forget_with(self, changed: pl.DataFrame) -> None:
+        """Make those again that rest on changed `CLEAN_READINGS`: readings that had been known in time and came late."""
+        known_from = changed["available_at"].min()
+        if isinstance(known_from, datetime):
+            self._made = {day: made for day, made in self._made.items() if day[1] < known_from}
 
     def _begun(self, artefact: Path, issue_time: datetime, make: Callable[[], Make]) -> Future[Refresh | None]:
         day = (artefact, refresh_time(issue_time))

@@ -96,6 +96,7 @@ class LiveForecasts:
     def issue(self, clean: pl.DataFrame, *, span: Span, by: Speakers) -> pl.DataFrame:
         """`FORECASTS` issued at the end of a span, from its clean rows and those before it."""
         known = self._known(clean, span=span, days=DAYS_OF_HISTORY)
+        self._refreshes.forget_with(self.history.changes(clean, span=span))
 
         def issued(version: Version) -> pl.DataFrame:
             refresh = self._refreshes.of(version.artefact, span[1], self._maker(clean, span=span, by=version))

@@ -36,7 +36,6 @@ def replay(
         step: how much arrives before each tick.
         pause: called after each tick; true means stop.
     """
-    yield from _worked_off(stream)
     at = stream.reached() or start
     pending = stream.not_landed(readings)
     ahead = pending.filter(pl.col("valid_time") >= at)
