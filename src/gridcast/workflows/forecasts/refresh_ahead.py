@@ -40,7 +40,7 @@ class RefreshAhead:
         self._begun(artefact, issue_time + REFRESH_DELAY, make)
 
     def forget_with(self, changed: pl.DataFrame) -> None:
-        """Make those again that rest on changed `CLEAN_READINGS`: readings that had been known in time and came late."""
+        """Make those again that rest on changed `CLEAN_READINGS`: what had been known in time and came late."""
         known_from = changed["available_at"].min()
         if isinstance(known_from, datetime):
             self._made = {day: made for day, made in self._made.items() if day[1] < known_from}
