@@ -1,6 +1,6 @@
 """The weekly naive at single points, from readings alone: what live forecasts are compared with."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -8,7 +8,6 @@ import polars as pl
 
 from gridcast.domain.quantiles import QUANTILE_COLUMNS, QUANTILE_LEVELS
 from gridcast.domain.tables import UTC_TIME
-from gridcast.evaluation.daily_peaks import wall_time
 from gridcast.evaluation.point_scores import point_scores, says_one_number
 from gridcast.evaluation.scorecard import scorecard
 from gridcast.evaluation.scored import KEYS
@@ -25,11 +24,25 @@ def week_before(points: pl.DataFrame, loads: pl.DataFrame, *, time_zones: Mappin
 
     points: series_id, valid_time. loads: series_id, valid_time, load_mw. Of the hour that comes twice the first counts.
     """
-    wall = wall_time(pl.col("valid_time"), time_zones)
-    known = loads.sort("valid_time").select("series_id", wall=wall, week_ago_mw="load_mw")
-    known = known.unique(["series_id", "wall"], keep="first", maintain_order=True)
-    asked = points.with_columns(wall=wall - WEEK)
-    return asked.join(known, on=["series_id", "wall"], how="left", maintain_order="left").drop("wall")
+    zone = pl.col("series_id").replace_strict(dict(time_zones), default=None, return_dtype=pl.String)
+    asked = points.with_columns(zone=zone)
+    times = asked.select("zone", "valid_time").unique().with_columns(week_ago=_week_ago(set(time_zones.values())))
+    known = loads.select("series_id", week_ago="valid_time", week_ago_mw="load_mw")
+    return (
+        asked.join(times, on=["zone", "valid_time"], how="left", maintain_order="left")
+        .join(known, on=["series_id", "week_ago"], how="left", maintain_order="left")
+        .drop("zone", "week_ago")
+    )
+
+
+def _week_ago(time_zones: Iterable[str]) -> pl.Expr:
+    """When the clocks of a `zone` showed seven days earlier what they show at `valid_time`; null if they never did."""
+    found = pl.lit(None, UTC_TIME)
+    for each in time_zones:
+        wall = pl.col("valid_time").dt.convert_time_zone(each).dt.replace_time_zone(None) - WEEK
+        there = wall.dt.replace_time_zone(each, ambiguous="earliest", non_existent="null")
+        found = pl.when(pl.col("zone") == each).then(there.dt.convert_time_zone("UTC")).otherwise(found)
+    return found
 
 
 def naive_spread(loads: pl.DataFrame, *, days: Sequence[datetime], time_zones: Mapping[str, str]) -> pl.DataFrame:
@@ -37,7 +50,8 @@ def naive_spread(loads: pl.DataFrame, *, days: Sequence[datetime], time_zones: M
 
     It depends on these loads alone: forecasts that are scored again, with others, have the same naive.
     """
-    pairs = week_before(loads.select("series_id", "valid_time", "load_mw"), loads, time_zones=time_zones)
+    looked_at = loads.filter(pl.col("valid_time") >= min(days) - SPREAD, pl.col("valid_time") < max(days))
+    pairs = week_before(looked_at.select("series_id", "valid_time", "load_mw"), loads, time_zones=time_zones)
     off = (pl.col("load_mw") - pl.col("week_ago_mw")).fill_nan(None)
     quantiles = [
         off.quantile(level, interpolation="linear").alias(column)

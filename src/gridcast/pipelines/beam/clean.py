@@ -46,13 +46,13 @@ class CleanAndAggregate(beam.PTransform):
 
     def expand(self, blocks: Any) -> Any:
         """Assemble the transform."""
-        children = blocks | "Clean" >> beam.ParDo(_Clean(self._rules, self._leaves_out)).with_outputs(
-            REMOVED, COUNTS, LEFT_OUT, _SUMS, main=CHILDREN
+        children = blocks | "Clean" >> _blocks_of(
+            _Clean(self._rules, self._leaves_out), REMOVED, COUNTS, LEFT_OUT, _SUMS, main=CHILDREN
         )
         parents = (
             children[_SUMS]
             | "Gather children" >> beam.GroupByKey()
-            | "Sum children" >> beam.ParDo(_Sum(self._rules)).with_outputs(COUNTS, main=PARENTS)
+            | "Sum children" >> _blocks_of(_Sum(self._rules), COUNTS, main=PARENTS)
         )
         return {
             CHILDREN: children[CHILDREN],
@@ -61,6 +61,11 @@ class CleanAndAggregate(beam.PTransform):
             LEFT_OUT: children[LEFT_OUT],
             COUNTS: (children[COUNTS], parents[COUNTS]) | "All counts" >> beam.Flatten(),
         }
+
+
+def _blocks_of(fn: beam.DoFn, *tags: str, main: str) -> beam.PTransform:
+    """A `ParDo` all of whose outputs are blocks; without being told, Beam would hand those with a tag on as pickles."""
+    return beam.ParDo(fn).with_output_types(Block, **dict.fromkeys(tags, Block)).with_outputs(*tags, main=main)
 
 
 class _Clean(beam.DoFn):

@@ -5,6 +5,7 @@ the process keeps them.
 """
 
 import uuid
+from collections.abc import Iterable
 from contextvars import Context, copy_context
 from datetime import datetime
 
@@ -18,7 +19,7 @@ from gridcast.quality.summary import totals
 from gridcast.workflows.readings.block_name import BlockName
 from gridcast.workflows.streaming.tick_job import AtHand, Ticked, TickJob
 
-CLEAN = "clean"
+CLEAN, TICK = "clean", "tick"
 
 
 class Ticks:
@@ -48,20 +49,20 @@ class Ticks:
     def _assemble(self, pipeline: beam.Pipeline) -> None:
         outputs = (
             pipeline
-            | "Tick" >> beam.Create([self._name], reshuffle=False)
-            | "Read log" >> beam.Map(_read_log).with_output_types(PlacedBlock)
+            | "Tick" >> beam.Impulse()
+            | "Read log" >> beam.Map(_read_log, name=self._name).with_output_types(PlacedBlock)
             | "Clean and aggregate" >> CleanAndAggregate(self.here.rules, leaves_out=True)
         )
-        clean = (outputs[CHILDREN], outputs[PARENTS]) | "All series" >> beam.Flatten()
-        gathered = {CLEAN: clean, COUNTS: outputs[COUNTS], LEFT_OUT: outputs[LEFT_OUT]}
+        gathered = {
+            CLEAN: (outputs[CHILDREN], outputs[PARENTS]) | "All series" >> beam.Flatten(),
+            COUNTS: outputs[COUNTS],
+            LEFT_OUT: outputs[LEFT_OUT],
+        }
         _ = (
-            {
-                kind: each | f"All {kind} together" >> beam.Map(_with_name, name=self._name)
-                for kind, each in gathered.items()
-            }
-            | "Gather series" >> beam.CoGroupByKey()
-            | "Forecast" >> beam.Map(_forecast)
-            | "Commit" >> beam.Map(_commit)
+            [each | f"Of the tick: {kind}" >> beam.Map(_of_tick, kind=kind) for kind, each in gathered.items()]
+            | "All of the tick" >> beam.Flatten()
+            | "Gather series" >> beam.GroupByKey()
+            | "Forecast and commit" >> beam.Map(_forecast_and_commit, name=self._name)
         )
 
 
@@ -69,24 +70,22 @@ _in_hand: dict[str, tuple[TickJob, AtHand, Context]] = {}
 """By the name of a stream's pipeline, with the context that what it logs belongs to: Beam works in threads."""
 
 
-def _read_log(name: str) -> PlacedBlock:
+def _read_log(_: bytes, *, name: str) -> PlacedBlock:
     job, here, context = _in_hand[name]
     return BlockName(*job.span).encode(), context.run(here.placed, job)
 
 
-def _with_name(block: Block, *, name: str) -> Block:
-    return name, block[1]
+def _of_tick(block: Block, *, kind: str) -> tuple[str, Block]:
+    return TICK, (kind, block[1])
 
 
-def _forecast(element: tuple[str, dict[str, list[pl.DataFrame]]]) -> tuple[str, Ticked]:
-    name, gathered = element
+def _forecast_and_commit(element: tuple[str, Iterable[Block]], *, name: str) -> None:
     job, here, context = _in_hand[name]
-    clean, counts, left_out = (concat(gathered[each]) for each in (CLEAN, COUNTS, LEFT_OUT))
+    gathered: dict[str, list[pl.DataFrame]] = {CLEAN: [], COUNTS: [], LEFT_OUT: []}
+    for kind, rows in element[1]:
+        gathered[kind].append(rows)
+    clean, counts, left_out = (concat(each) for each in gathered.values())
     is_measured = pl.col("series_id").is_in(list(here.rules.hierarchy.leaves))
-    return name, Ticked(clean, context.run(here.forecasts, job, clean), totals(counts.filter(is_measured)), left_out)
-
-
-def _commit(element: tuple[str, Ticked]) -> None:
-    name, made = element
-    job, here, context = _in_hand[name]
+    forecasts = context.run(here.forecasts, job, clean)
+    made = Ticked(clean, forecasts, totals(counts.filter(is_measured)), left_out)
     context.run(here.commit, job, made)
