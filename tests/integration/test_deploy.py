@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import yaml
 from support import kube_api
 from support.kube_api import Api, running_api
 from support.kube_installation import NAMESPACE, PRODUCTION, ROOT, Terminal, make_ready, version, write
@@ -230,6 +231,45 @@ def test_without_permission_nothing_is_changed(api: Api, terminal: Terminal) -> 
     told = terminal.apply(PRODUCTION, "--no-test", code=1)
     assert "failed permissions: may not create jobs, patch networkpolicies; expected a role that may" in told
     assert len(api.cluster.events) == began
+
+
+def test_who_has_the_role_and_no_other_right_can_deploy_look_and_go_back(
+    api: Api, terminal: Terminal, tmp_path: Path
+) -> None:
+    told = terminal.type("role", str(PRODUCTION), "--service-account", "ci:deployer")
+    bound = [each for each in yaml.safe_load_all(told) if each["kind"].endswith("Binding")]
+    rules = [rule for each in yaml.safe_load_all(told) for rule in each.get("rules", ())]
+    assert {each["kind"] for each in bound} == {"RoleBinding", "ClusterRoleBinding"}
+    assert [each["subjects"] for each in bound] == [
+        [{"kind": "ServiceAccount", "namespace": "ci", "name": "deployer"}]
+    ] * 2
+    used = set()
+
+    def granted(verb: str, resource: str, name: str) -> bool:
+        used.add((verb, resource))
+        return any(
+            verb in each["verbs"] and resource in each["resources"] and name in each.get("resourceNames", [name])
+            for each in rules
+        )
+
+    api.cluster.granted = granted
+    terminal.apply(PRODUCTION, "--no-test", "--first")
+    used.clear()
+    api.cluster.failing.add("gridcast-api:0.2.0")
+    assert "Rolled back" in terminal.apply(version(tmp_path, "0.2.0"), "--no-test", code=1)
+    terminal.apply(version(tmp_path, "0.3.0", without=("gridcast-listen",)), "--no-test")
+    terminal.type("rollback", "--no-test")
+    terminal.type("diff", str(PRODUCTION))
+    terminal.type("status")
+    terminal.type("task", "store", "verify")
+    assert {"watch deployments", "list pods", "get pods/log", "list cronjobs"} <= {" ".join(each) for each in used}
+    rules = [each for each in rules if each["resources"] != ["pods/log"]]
+    assert "may not get pods/log" in terminal.apply(PRODUCTION, "--no-test", code=1)
+
+
+def test_a_role_is_bound_to_one_subject(api: Api, terminal: Terminal) -> None:
+    assert "--service-account" in terminal.type("role", str(PRODUCTION), code=2)
+    assert "ci:deployer" in terminal.type("role", str(PRODUCTION), "--service-account", "deployer", code=2)
 
 
 def test_without_the_secrets_nothing_is_changed_and_their_content_is_never_asked_for(

@@ -128,6 +128,7 @@ class _Handler(BaseHTTPRequestHandler):
                 return
             found = _found(address.path)
             if self.command == "GET" and asked.get("watch") in {"true", "1"}:
+                self._require_right("watch", found)
                 self._watch(found, asked)
                 return
             body = _read(raw, content=self.headers.get("Content-Type", ""))
@@ -155,10 +156,10 @@ class _Handler(BaseHTTPRequestHandler):
         verb = {"POST": "create", "PATCH": "patch", "PUT": "update", "DELETE": "delete", "GET": "get"}[self.command]
         if at.kind == "SelfSubjectAccessReview":
             wanted = body["spec"]["resourceAttributes"]
-            allowed = (wanted["verb"], wanted["resource"]) not in self.cluster.denied
+            resource = "/".join(filter(None, (wanted["resource"], wanted.get("subresource"))))
+            allowed = self.cluster.may(wanted["verb"], resource, wanted.get("name", ""))
             return 201, {**body, "status": {"allowed": allowed}}
-        if (verb, at.resource) in self.cluster.denied:
-            raise RefusedError(403, "Forbidden", f"{at.resource} is forbidden: cannot {verb}")
+        self._require_right("list" if verb == "get" and not at.name else verb, at)
         if (
             at.namespace
             and verb in {"create", "patch"}
@@ -168,6 +169,11 @@ class _Handler(BaseHTTPRequestHandler):
         if self.command in {"GET", "DELETE"}:
             return 200, self._read(at, asked) if self.command == "GET" else self.cluster.delete(at.key)
         return self._write(at, asked, body)
+
+    def _require_right(self, verb: str, at: _Asked) -> None:
+        resource = "/".join(filter(None, (at.resource, at.part)))
+        if not self.cluster.may(verb, resource, at.name):
+            raise RefusedError(403, "Forbidden", f"{resource} is forbidden: cannot {verb}")
 
     def _write(self, at: _Asked, asked: dict[str, str], body: Object) -> tuple[int, Object]:
         manager = asked.get("fieldManager") or (self.headers.get("User-Agent") or "nobody").partition("/")[0]

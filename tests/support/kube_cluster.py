@@ -34,12 +34,14 @@ class Cluster:
         failing: names of Deployments, or texts in their images, whose rollout fails.
         held: names of Deployments whose rollout does not get on until `let_go`.
         denied: (verb, resource) that the caller may not.
+        granted: whether the caller may do something: verb, resource with its part, name.
     """
 
     run: Run = lambda command: (0, f"{' '.join(command)}: done\n")
     failing: set[str] = field(default_factory=set)
     held: set[str] = field(default_factory=set)
     denied: set[tuple[str, str]] = field(default_factory=set)
+    granted: Callable[[str, str, str], bool] = lambda _verb, _resource, _name: True
     objects: dict[Key, Object] = field(default_factory=dict)
     owners: dict[Key, dict[str, set[Path]]] = field(default_factory=dict)
     logs: dict[tuple[str, str], str] = field(default_factory=dict)
@@ -49,6 +51,9 @@ class Cluster:
     is_closed: bool = False
     _versions: Iterator[int] = field(default_factory=lambda: itertools.count(1))
     _threads: list[threading.Thread] = field(default_factory=list)
+
+    def may(self, verb: str, resource: str, name: str) -> bool:
+        return (verb, resource) not in self.denied and self.granted(verb, resource, name)
 
     def get(self, key: Key) -> Object:
         if key not in self.objects:

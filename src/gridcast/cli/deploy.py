@@ -26,6 +26,7 @@ from gridcast.cli.deploy_options import (
     ingress_in,
     smoke_of,
 )
+from gridcast.cli.deploy_role import role
 from gridcast.cli.models import user
 from gridcast.cli.options import DryRunOption, Format, FormatOption, duration
 from gridcast.cli.output import remark, show
@@ -43,6 +44,7 @@ deploy_app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode=None,
 )
+deploy_app.command()(role)
 _GOES_ON = {"ignore_unknown_options": True, "allow_interspersed_args": False}
 
 

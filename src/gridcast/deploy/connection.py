@@ -123,9 +123,9 @@ class Connection:
             if refused.status != 404:
                 raise
 
-    def may(self, verb: str, resource: str, *, group: str, namespace: str) -> bool:
+    def may(self, verb: str, resource: str, *, group: str, namespace: str, name: str = "") -> bool:
         """Whether the caller is allowed to do something."""
-        attributes = {"verb": verb, "group": group, "namespace": namespace}
+        attributes = {"verb": verb, "group": group, "namespace": namespace, "name": name}
         attributes["resource"], _, attributes["subresource"] = resource.partition("/")
         version = "authorization.k8s.io/v1"
         body = {

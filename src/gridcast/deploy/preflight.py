@@ -2,25 +2,12 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Final
 
 from gridcast.deploy.connection import Connection
 from gridcast.deploy.errors import RefusedError
 from gridcast.deploy.images import missing
 from gridcast.deploy.manifests import Manifest, Ref, namespace_of
-
-_NEEDED: Final = (
-    ("create", "jobs", "batch"),
-    ("watch", "jobs", "batch"),
-    ("watch", "pods", ""),
-    ("get", "pods/log", ""),
-    ("create", "configmaps", ""),
-    ("list", "configmaps", ""),
-)
-"""Beyond applying: tasks are run and followed, releases are kept."""
-_VERBS: Final = ("get", "create", "patch", "delete")
-_KEPT: Final = frozenset({"Namespace", "PersistentVolumeClaim"})
-"""Kinds that are never deleted from here."""
+from gridcast.deploy.rights import needed
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,18 +60,10 @@ def _unknown(connection: Connection, manifests: Sequence[Manifest]) -> Iterator[
 
 
 def _denied(connection: Connection, manifests: Sequence[Manifest]) -> Iterator[str]:
-    namespace = namespace_of(manifests)
-    kinds = {(each.ref.api_version, each.ref.kind): each.ref for each in manifests}
-    asked = {
-        (verb, connection.plural(ref), _group(ref)): ref.namespace
-        for ref in kinds.values()
-        for verb in _VERBS
-        if not (verb == "delete" and ref.kind in _KEPT)
-    }
-    asked |= dict.fromkeys(_NEEDED, namespace)
-    for (verb, resource, group), inside in sorted(asked.items()):
-        if not connection.may(verb, resource, group=group, namespace=inside):
-            yield f"{verb} {resource}"
+    for each in needed(connection, manifests):
+        verb, resource, group, namespace, name = each
+        if not connection.may(verb, resource, group=group, namespace=namespace, name=name):
+            yield str(each)
 
 
 def _absent(connection: Connection, manifests: Sequence[Manifest]) -> Iterator[str]:
@@ -92,7 +71,3 @@ def _absent(connection: Connection, manifests: Sequence[Manifest]) -> Iterator[s
     for name in sorted({secret for each in manifests for secret in each.secrets}):
         if connection.get(Ref("v1", "Secret", namespace, name), only_metadata=True) is None:
             yield name
-
-
-def _group(ref: Ref) -> str:
-    return ref.api_version.rpartition("/")[0]

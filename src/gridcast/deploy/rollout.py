@@ -10,7 +10,8 @@ from gridcast.deploy.connection import Connection
 from gridcast.deploy.errors import RefusedError, RolloutError
 from gridcast.deploy.manifests import Manifest, Ref
 
-_WAITED_FOR: Final = frozenset({"Deployment", "StatefulSet", "FlinkDeployment"})
+WAITED_FOR: Final = frozenset({"Deployment", "StatefulSet", "FlinkDeployment"})
+"""Kinds that run, or come to nothing."""
 _LAST_LINES: Final = 5
 
 
@@ -21,7 +22,7 @@ def wait_for(connection: Connection, manifests: Sequence[Manifest], *, within: t
         RolloutError: one of them does not come about.
     """
     until = time.monotonic() + within.total_seconds()
-    waited = [each.ref for each in manifests if each.ref.kind in _WAITED_FOR]
+    waited = [each.ref for each in manifests if each.ref.kind in WAITED_FOR]
     for ref in waited:
         _wait(connection, ref, until=until, within=within)
     return waited

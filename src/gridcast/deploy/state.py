@@ -9,7 +9,7 @@ from gridcast.deploy.manifests import Manifest, Ref
 from gridcast.deploy.rollout import is_done
 
 _OURS: Final = "app.kubernetes.io/part-of=gridcast"
-_WORKLOADS: Final = (
+WORKLOADS: Final = (
     ("apps/v1", "Deployment"),
     ("apps/v1", "StatefulSet"),
     ("flink.apache.org/v1beta1", "FlinkDeployment"),
@@ -19,7 +19,7 @@ _WORKLOADS: Final = (
 
 def workloads(connection: Connection, namespace: str) -> Iterator[dict[str, Any]]:
     """Every workload: kind, name, ready of wanted, state and images."""
-    for api_version, kind in _WORKLOADS:
+    for api_version, kind in WORKLOADS:
         try:
             found = connection.every(Ref(api_version, kind, namespace, ""), labelSelector=_OURS)
         except RefusedError as refused:
