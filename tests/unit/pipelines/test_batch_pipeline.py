@@ -1,13 +1,17 @@
 from datetime import UTC, datetime
 from pathlib import Path
 
+import apache_beam as beam
 import polars as pl
 import pytest
+from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 from support.batch_runs import assert_equals_pure_functions, raw_folder, rules, run
 
 from gridcast.domain.errors import GridcastError
 from gridcast.ingestion import raw
 from gridcast.pipelines.beam.batch import run_batch
+from gridcast.pipelines.beam.blocks import ArrowCoder, PlacedBlock
+from gridcast.pipelines.beam.clean import CHILDREN, COUNTS, LEFT_OUT, PARENTS, REMOVED, CleanAndAggregate
 from gridcast.quality.limits import Limits
 from gridcast.workflows.readings.prepare import BatchJob, prepare
 from gridcast.workflows.readings.processed import Processed
@@ -22,6 +26,15 @@ NO_FLATLINE = Limits(flatline=None)
 def test_the_pipeline_gives_what_the_pure_functions_give_on_the_whole_history(tmp_path: Path, block_rows: int) -> None:
     workspace = raw_folder(tmp_path)
     assert_equals_pure_functions(run(workspace, block_rows=block_rows), workspace)
+
+
+def test_frames_go_from_worker_to_worker_as_arrow_and_not_as_pickles(tmp_path: Path) -> None:
+    blocks = beam.Pipeline(runner=FnApiRunner()) | beam.Create([]).with_output_types(PlacedBlock)
+    outputs = blocks | CleanAndAggregate(rules(raw_folder(tmp_path)), leaves_out=True)
+    frame = beam.coders.TupleCoder([beam.coders.StrUtf8Coder(), ArrowCoder()])
+    assert {name: beam.coders.registry.get_coder(each.element_type) for name, each in outputs.items()} == dict.fromkeys(
+        (CHILDREN, PARENTS, REMOVED, COUNTS, LEFT_OUT), frame
+    )
 
 
 def test_months_without_a_reading_are_missing_not_absent(tmp_path: Path) -> None:
