@@ -18,9 +18,16 @@ if TYPE_CHECKING:
     from gridcast.ingestion.source import Source
     from gridcast.settings.sources import SourceSettings
 
-_DEFAULTS = {"FlinkRunner": ("--checkpointing_interval=10000", "--finish_bundle_before_checkpointing")}
+_DEFAULTS = {
+    "FlinkRunner": (
+        "--checkpointing_interval=10000",
+        "--finish_bundle_before_checkpointing",
+        "--max_bundle_time_mills=200",
+    )
+}
 """Of Beam's options, by runner. Flink keeps no checkpoints unless told, and holds back what a bundle that is ended by a
-checkpoint has made until the next one begins, which behind a source that makes one element is never."""
+checkpoint has made until the next one begins, which behind a source that makes one element is never. What a bundle has
+made, timers too, goes on when it ends, after a second otherwise: a reading passes through several."""
 
 
 def stream_on_runner(here: "Installation", *, runner: str, source: str | None, beam_options: list[str]) -> None:

@@ -30,7 +30,7 @@ OVERLAYS = ("dev", "production", "production-flink")
 VERSION = "1.37.0"
 TO_BEAM = {
     *("--job_endpoint", "--environment_type", "--environment_config"),
-    *("--flink_master", "--checkpointing_interval", "--finish_bundle_before_checkpointing"),
+    *("--flink_master", "--checkpointing_interval", "--finish_bundle_before_checkpointing", "--max_bundle_time_mills"),
 }
 """Options that `gridcast stream --runner` hands on."""
 
