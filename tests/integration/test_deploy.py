@@ -243,6 +243,8 @@ def test_who_has_the_role_and_no_other_right_can_deploy_look_and_go_back(
     assert [each["subjects"] for each in bound] == [
         [{"kind": "ServiceAccount", "namespace": "ci", "name": "deployer"}]
     ] * 2
+    objects = terminal.json("role", str(PRODUCTION), "--user", "me")["objects"]
+    assert [rule for each in objects for rule in each.get("rules", ())] == rules
     used = set()
 
     def granted(verb: str, resource: str, name: str) -> bool:

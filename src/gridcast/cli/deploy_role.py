@@ -6,6 +6,8 @@ from typing import Annotated
 import typer
 
 from gridcast.cli.deploy_options import ContextOption, KubeconfigOption, KubectlOption, ManifestsArgument, cluster
+from gridcast.cli.options import Format
+from gridcast.cli.output import show
 from gridcast.domain.errors import UsageError
 
 
@@ -19,6 +21,7 @@ def role(
     context: ContextOption = None,
     kubeconfig: KubeconfigOption = None,
     kubectl: KubectlOption = "kubectl",
+    output: Annotated[Format, typer.Option("--format", help="Manifests as YAML, or JSON for programs.")] = Format.TABLE,
 ) -> None:
     """Print the roles that whoever deploys needs, bound to somebody: what the manifests take, and no more.
 
@@ -41,5 +44,8 @@ def role(
         subject = subject_of(user=user, group=group, service_account=service_account)
     except ValueError as error:
         raise UsageError(f"{error}. Give --user, --group or --service-account.") from error
-    rights = needed(connection, load(manifests, kubectl=kubectl))
-    yaml.safe_dump_all(roles(rights, subject=subject), sys.stdout, sort_keys=False)
+    objects = list(roles(needed(connection, load(manifests, kubectl=kubectl)), subject=subject))
+    if output is Format.JSON:
+        show({"objects": objects}, last_line=f"{len(objects)} objects to apply.", output=output)
+    else:
+        yaml.safe_dump_all(objects, sys.stdout, sort_keys=False)
