@@ -271,6 +271,7 @@ def test_who_has_the_role_and_no_other_right_can_deploy_look_and_go_back(
 
 def test_a_role_is_bound_to_one_subject(api: Api, terminal: Terminal) -> None:
     assert "--service-account" in terminal.type("role", str(PRODUCTION), code=2)
+    assert "2 subjects" in terminal.type("role", str(PRODUCTION), "--user", "me", "--group", "us", code=2)
     assert "ci:deployer" in terminal.type("role", str(PRODUCTION), "--service-account", "deployer", code=2)
 
 

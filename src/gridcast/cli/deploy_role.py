@@ -8,7 +8,6 @@ import typer
 from gridcast.cli.deploy_options import ContextOption, KubeconfigOption, KubectlOption, ManifestsArgument, cluster
 from gridcast.cli.options import Format
 from gridcast.cli.output import show
-from gridcast.domain.errors import UsageError
 
 
 def role(
@@ -40,10 +39,7 @@ def role(
 
     from gridcast.deploy.rights import needed, roles, subject_of
 
-    try:
-        subject = subject_of(user=user, group=group, service_account=service_account)
-    except ValueError as error:
-        raise UsageError(f"{error}. Give --user, --group or --service-account.") from error
+    subject = subject_of(user=user, group=group, service_account=service_account)
     objects = list(roles(needed(connection, load(manifests, kubectl=kubectl)), subject=subject))
     if output is Format.JSON:
         show({"objects": objects}, last_line=f"{len(objects)} objects to apply.", output=output)

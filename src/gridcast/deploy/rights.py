@@ -9,6 +9,7 @@ from gridcast.deploy.errors import RefusedError
 from gridcast.deploy.manifests import Manifest, Ref, namespace_of
 from gridcast.deploy.rollout import WAITED_FOR
 from gridcast.deploy.state import WORKLOADS
+from gridcast.domain.errors import UsageError
 
 ROLE: Final = "gridcast-deployer"
 _VERBS: Final = ("get", "create", "patch", "delete")
@@ -80,17 +81,17 @@ def subject_of(*, user: str | None, group: str | None, service_account: str | No
     """Whom a role is bound to; a service account is named with its namespace, `ci:deployer`.
 
     Raises:
-        ValueError: not one of the three is given.
+        UsageError: not one of the three is given, or a service account without its namespace.
     """
     given = [each for each in (("User", user), ("Group", group), ("ServiceAccount", service_account)) if each[1]]
     if len(given) != 1:
-        raise ValueError(f"{len(given)} subjects; expected one")
+        raise UsageError(f"{len(given)} subjects; expected one of --user, --group and --service-account.")
     ((kind, name),) = given
     if kind != "ServiceAccount":
         return {"apiGroup": _API, "kind": kind, "name": str(name)}
     namespace, _, account = str(name).rpartition(":")
     if not namespace or not account:
-        raise ValueError(f"service account {name!r}; expected its namespace and name, such as ci:deployer")
+        raise UsageError(f"--service-account {name}: expected its namespace and name, such as ci:deployer.")
     return {"kind": kind, "namespace": namespace, "name": account}
 
 

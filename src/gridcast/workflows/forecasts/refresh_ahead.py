@@ -9,6 +9,7 @@ from typing import Final
 
 import polars as pl
 
+from gridcast.domain.tables import earliest
 from gridcast.workflows.forecasts.refresh import REFRESH_DELAY, Refresh, refresh_time
 
 Make = Callable[[datetime], Refresh | None]
@@ -41,8 +42,8 @@ class RefreshAhead:
 
     def forget_with(self, changed: pl.DataFrame) -> None:
         """Make those again that rest on changed `CLEAN_READINGS`: what had been known in time and came late."""
-        known_from = changed["available_at"].min()
-        if isinstance(known_from, datetime):
+        if not changed.is_empty():
+            known_from = earliest(changed["available_at"])
             self._made = {day: made for day, made in self._made.items() if day[1] < known_from}
 
     def _begun(self, artefact: Path, issue_time: datetime, make: Callable[[], Make]) -> Future[Refresh | None]:
