@@ -61,9 +61,10 @@ class Gateway:
                 time.sleep(pace)
 
     def repeat(self, *, taken_since: float) -> None:
-        for mid, moment in list(self._taken_at.items()):
-            if moment >= taken_since:
-                self.publish(*self._sent[mid])
+        with self._taken:
+            unsure = [number for number, moment in self._taken_at.items() if moment >= taken_since]
+        for number in unsure:
+            self.publish(*self._sent[number])
 
     def finish(self) -> None:
         """Until the broker has taken everything."""
