@@ -21,7 +21,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import polars as pl
 
-from benchmarks.accuracy.tasks import HOUR, LEADS, MELBOURNE, sample_panel, victoria
+from benchmarks.accuracy.tasks import HOUR, LEADS, MELBOURNE, VICTORIA, sample_panel, victoria
 from gridcast.evaluation.daily_errors import daily_errors
 from gridcast.evaluation.drift import WINDOW, count_alarms
 from gridcast.evaluation.drift_detectors import Detectors
@@ -65,8 +65,7 @@ class History:
 def main() -> None:
     """Print a table of days until detection and the JSON line."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.drift", description=__doc__)
-    default = Path("../shared/data/vic_elec.parquet")
-    parser.add_argument("--victoria", type=Path, default=default, help="the sample is used where it is absent")
+    parser.add_argument("--victoria", type=Path, default=VICTORIA, help="the sample is used where it is absent")
     parser.add_argument("--quick", action="store_true")
     asked = parser.parse_args()
     is_sample = asked.quick or not asked.victoria.is_file()

@@ -29,6 +29,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from benchmarks.accuracy.tasks import VICTORIA
 from gridcast.cli import data, drift, ingest, live, models, retrain, training
 from gridcast.cli.installation import Installation
 from gridcast.cli.options import Format
@@ -106,8 +107,7 @@ class Plan:
 def main() -> None:
     """Print what happened and the JSON line."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.year", description=__doc__)
-    default = Path("../shared/data/vic_elec.parquet")
-    parser.add_argument("--victoria", type=Path, default=default, help="the sample is used where it is absent")
+    parser.add_argument("--victoria", type=Path, default=VICTORIA, help="the sample is used where it is absent")
     parser.add_argument("--quick", action="store_true", help="sixteen days of the sample, with a tiny network")
     parser.add_argument("--days", type=int, help="only so many")
     parser.add_argument("--keep", type=Path, help="work in this folder and leave it there")

@@ -6,13 +6,11 @@ ahead with observed temperature. `--dataset gefcom2012`: the competition's own t
 
 import argparse
 import json
-import os
 import sys
 from pathlib import Path
 
 from benchmarks.accuracy import competition, daily
-
-VICTORIA = Path("../shared/data/vic_elec.parquet")
+from benchmarks.accuracy.tasks import VICTORIA
 
 
 def main() -> None:
@@ -22,7 +20,7 @@ def main() -> None:
     parser.add_argument(
         "--victoria",
         type=Path,
-        default=Path(os.environ.get("GRIDCAST_VICTORIA", VICTORIA)),
+        default=VICTORIA,
         help="Parquet: time, load_mw, temperature_c, holiday; default: GRIDCAST_VICTORIA",
     )
     parser.add_argument("--quick", action="store_true", help="a few days of the sample, hardly learned: does it run?")

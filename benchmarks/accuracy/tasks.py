@@ -1,5 +1,6 @@
 """What is forecast: a panel, where training ends and where each forecast begins."""
 
+import os
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
@@ -22,6 +23,8 @@ LEADS = 48
 HOUR = timedelta(hours=1)
 MELBOURNE = "Australia/Melbourne"
 SYSTEM = "system"
+VICTORIA = Path(os.environ.get("GRIDCAST_VICTORIA", "../shared/data/vic_elec.parquet"))
+"""Where the load of Victoria may be, see the user guide."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -61,6 +61,13 @@ def test_what_is_timed_runs_and_ends_with_its_figures(name: str) -> None:
     assert figures["ok"] is True
 
 
+def test_a_member_learns_two_years_of_the_sample_where_victoria_is_not_at_hand(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GRIDCAST_VICTORIA", "absent.parquet")
+    figures = run("train", "--part", "member", "--quick")
+    assert figures["series"] == 1
+    assert 731 * 24 <= figures["rows"] <= 800 * 24
+
+
 def test_changes_that_are_injected_are_looked_for_in_the_sample() -> None:
     figures = run("drift", "--quick")
     assert figures.keys() >= {*EACH, "false_alarms_per_quarter", "days"}
