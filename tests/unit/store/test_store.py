@@ -3,14 +3,17 @@
 import contextlib
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
+import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gridcast.domain.quantiles import QUANTILE_COLUMNS
 from gridcast.domain.tables import CLEAN_READINGS, FORECASTS, READINGS, UTC_TIME
+from gridcast.store.monitored_forecasts import live_scores
 from gridcast.store.reading_log import SourcePosition
 from gridcast.store.schema import METADATA
 from gridcast.store.store import Position, Store
@@ -178,6 +181,23 @@ def test_scores_replace_each_other_by_key(store: Store) -> None:
         ("0–6 h", "2", 6, 3.0, None),
         ("6–12 h", "1", 6, 7.0, None),
     ]
+
+
+def test_scores_of_a_week_are_found_without_reading_those_of_years(store: Store) -> None:
+    weeks = pl.DataFrame({"week": range(150)}).select(issue_time=pl.lit(START) + pl.duration(weeks=pl.col("week")))
+    ids = pl.DataFrame({"series_id": [f"meter {number}" for number in range(20)]})
+    rows = score(mae=4.0).drop("series_id", "issue_time").join(weeks, how="cross").join(ids, how="cross")
+    store.save_scores(rows.select(score(mae=4.0).columns))
+    asked: list[tuple[str, Any]] = []
+    with store.transaction() as connection:
+        connection.exec_driver_sql("ANALYZE")
+        sa.event.listen(connection, "before_cursor_execute", lambda *call: asked.append(call[2:4]))
+        found = live_scores(connection, None, start=START, end=START + timedelta(days=7))
+        explain = "EXPLAIN QUERY PLAN" if connection.dialect.name == "sqlite" else "EXPLAIN"
+        ((statement, parameters),) = asked
+        plan = connection.exec_driver_sql(f"{explain} {statement}", parameters).all()
+    assert found.height == 20
+    assert "scores_by_issue_time" in str(plan)
 
 
 def test_the_newest_events_come_oldest_first(store: Store) -> None:
