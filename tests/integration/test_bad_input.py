@@ -462,4 +462,4 @@ class TestWithAModel:
         ballast.unlink()
         rest = promoted.json("stream", "--last", "PT4H", env=env)
         assert len(ticks) + rest["ticks"] == 4
-        assert rest["rows"]["forecasts"] == 4 * 48 * 4
+        assert promoted.json("store", "status", env=env)["rows"]["forecasts"] == 4 * 48 * 4

@@ -1,14 +1,12 @@
 """What the service and the command tell Prometheus is what the store holds."""
 
-import re
 from collections.abc import Iterator
 from datetime import timedelta
-from typing import Any
 
 import polars as pl
 import pytest
-import sqlalchemy as sa
 from prometheus_client.parser import text_string_to_metric_families
+from support.plans import long_scans, plans_of
 from support.plant import Plant
 from support.served import HOUR, Served, served
 
@@ -17,10 +15,9 @@ from gridcast.domain.quantiles import QUANTILE_COLUMNS
 from gridcast.domain.roles import Role
 from gridcast.monitoring.exposition import exposition
 from gridcast.monitoring.metric_names import METRICS
+from gridcast.registry.mlflow_registry import Registry
 from gridcast.workflows.forecasts.score_forecasts import score_forecasts
-
-LONG_SCAN = re.compile(r"SCAN (readings|forecasts|reading_log|runs)\b")
-"""Of a table that grows with the history, step by step through all of it."""
+from gridcast.workflows.watching.show_status import show_status
 
 Values = dict[str, dict[tuple[tuple[str, str], ...], float]]
 
@@ -109,27 +106,24 @@ def test_a_store_that_does_not_answer_is_told_as_such(here: Served) -> None:
 
 def test_a_scrape_finds_what_it_needs_by_key_however_long_the_history_is(here: Served) -> None:
     watch = at_the_end_of_its_history(here)._watch()  # noqa: SLF001 - without what it keeps for five seconds
-    asked: list[tuple[str, Any]] = []
-
-    def note(_: Any, __: Any, statement: str, parameters: Any, *___: Any) -> None:
-        asked.append((statement, parameters))
-
-    sa.event.listen(sa.Engine, "before_cursor_execute", note)
-    try:
-        exposition(watch.samples())
-    finally:
-        sa.event.remove(sa.Engine, "before_cursor_execute", note)
-    with here.store.transaction() as connection:
-        plans = {
-            statement: [
-                row[-1] for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters).all()
-            ]
-            for statement, parameters in asked
-            if statement.lstrip().startswith(("SELECT", "WITH"))
-        }
+    plans = plans_of(here.store, lambda: exposition(watch.samples()))
     assert len(plans) > 5
-    scans = {statement: [step for step in plan if LONG_SCAN.match(step)] for statement, plan in plans.items()}
-    assert {statement: found for statement, found in scans.items() if found} == {}
+    assert long_scans(plans) == {}
+
+
+def test_so_does_a_probe_which_asks_for_the_status(here: Served) -> None:
+    workspace = here.service.workspace
+    registry = Registry.open(workspace.registry)
+
+    def ask() -> None:
+        found = show_status(workspace, registry=registry, store=here.store, max_reading_age=HOUR)
+        assert found.facts["newest_clean_reading"] == here.store.newest_reading() == here.newest - HOUR
+        assert found.facts["newest_issue_time"] == here.newest
+        assert found.late_series == []
+
+    plans = plans_of(here.store, ask)
+    assert len(plans) >= 5
+    assert long_scans(plans) == {}
 
 
 def test_a_model_on_trial_is_held_against_the_one_in_charge_at_the_same_points(here: Served) -> None:

@@ -17,9 +17,9 @@ from gridcast.monitoring.exposition import Exposed
 from gridcast.monitoring.traffic import Traffic
 from gridcast.registry.catalogue import CHAMPION, RegisteredModel, read_catalogue, with_alias
 from gridcast.settings.app import AppSettings
+from gridcast.store.clean_readings import newest_of_each
 from gridcast.store.marks import Mark
 from gridcast.store.store import Store
-from gridcast.store.summaries import newest_readings
 from gridcast.workflows.judging.yardstick import Yardstick
 from gridcast.workflows.readings.processed import MANIFEST, Processed
 from gridcast.workflows.readings.workspace import Workspace
@@ -129,8 +129,9 @@ class Service:
         mark = self.changes.mark
         if self._newest_readings is None or mark is None or self._newest_readings[0] != mark:
             with self.store.transaction() as connection:
-                found = newest_readings(connection, self.processed().hierarchy.ids)
-            self._newest_readings = (mark, dict(found.iter_rows()))
+                found = dict(newest_of_each(connection).iter_rows())
+            known = {each: found[each] for each in self.processed().hierarchy.ids if each in found}
+            self._newest_readings = (mark, known)
         return self._newest_readings[1]
 
     def newest_reading(self) -> datetime | None:

@@ -1,5 +1,6 @@
 """`gridcast prepare`: readings as received in, clean history out."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -79,11 +80,13 @@ def archive_live_readings(here: "Installation") -> None:
     """Take over what landed from live sources into data/raw: from now on it came before what is read next."""
     from gridcast.workflows.readings.archive_log import archive_log
 
-    if here.workspace.store.exists():
-        with here.store() as store:
-            archived = archive_log(store, here.workspace.raw)
+    place = here.store_place
+    if isinstance(place, Path) and not place.exists():
+        return
+    with here.store() as store:
+        archived = archive_log(store, here.workspace.raw)
         if archived:
-            remark(f"took over {archived:,} live readings from {here.workspace.store}.")
+            remark(f"took over {archived:,} live readings from {store.name}.")
 
 
 def _quality_row(row: dict[str, Any]) -> dict[str, Any]:

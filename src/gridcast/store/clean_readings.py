@@ -6,9 +6,9 @@ from typing import Any
 import polars as pl
 import sqlalchemy as sa
 
-from gridcast.domain.tables import CLEAN_READINGS
+from gridcast.domain.tables import CLEAN_READINGS, UTC_TIME, latest
 from gridcast.store import frames, schema
-from gridcast.store.moments import microseconds, moment_or_none
+from gridcast.store.moments import microseconds
 
 _READINGS = schema.READINGS.c
 _SUPERSEDED = schema.READINGS_SUPERSEDED.c
@@ -22,28 +22,52 @@ def save(connection: sa.Connection, readings: pl.DataFrame, *, known_from: datet
 
 def between(*, start: datetime, end: datetime) -> sa.Select[Any]:
     """Readings with `start` ≤ valid time < `end`, ordered by series and time."""
-    return _columns(_READINGS, start=start, end=end).order_by(_READINGS.series_id, _READINGS.valid_time)
+    return _columns(schema.READINGS, start=start, end=end).order_by(_READINGS.series_id, _READINGS.valid_time)
 
 
 def as_of(at: datetime, *, start: datetime, end: datetime, series_id: str | None) -> sa.Select[Any]:
     """Those of `between`, of one series or all, as they were known at a moment."""
     known = microseconds(at)
-    now = _columns(_READINGS, start=start, end=end).where(_READINGS.known_from <= known)
-    then = _columns(_SUPERSEDED, start=start, end=end).where(
-        _SUPERSEDED.known_from <= known, _SUPERSEDED.known_until > known
+    now, then = (
+        _columns(table, start=start, end=end, series_id=series_id)
+        for table in (schema.READINGS, schema.READINGS_SUPERSEDED)
     )
-    if series_id is not None:
-        now, then = now.where(_READINGS.series_id == series_id), then.where(_SUPERSEDED.series_id == series_id)
+    now = now.where(_READINGS.known_from <= known)
+    then = then.where(_SUPERSEDED.known_from <= known, _SUPERSEDED.known_until > known)
     both = now.union_all(then).subquery()
     return sa.select(both).order_by(both.c.series_id, both.c.valid_time)
 
 
 def newest(connection: sa.Connection) -> datetime | None:
     """The latest interval with a load, measured or estimated."""
-    query = sa.select(sa.func.max(_READINGS.valid_time)).where(_READINGS.load_mw.is_not(None))
-    return moment_or_none(connection.scalar(query))
+    found = newest_of_each(connection)
+    return None if found.is_empty() else latest(found["newest_reading"])
 
 
-def _columns(table: Any, *, start: datetime, end: datetime) -> sa.Select[Any]:
-    query = sa.select(*(table[name] for name in CLEAN_READINGS.names()))
-    return query.where(table.valid_time >= microseconds(start), table.valid_time < microseconds(end))
+def newest_of_each(connection: sa.Connection) -> pl.DataFrame:
+    """The latest interval with a load of each series that has one: `series_id`, `newest_reading`; found by key."""
+    ids, readings = series(schema.READINGS), schema.READINGS.alias()
+    newest = sa.select(readings.c.valid_time).where(readings.c.series_id == ids.c.series_id)
+    newest = newest.where(readings.c.load_mw.is_not(None)).order_by(readings.c.valid_time.desc()).limit(1)
+    query = sa.select(ids.c.series_id, newest.scalar_subquery()).where(ids.c.series_id.is_not(None))
+    rows = [tuple(row) for row in connection.execute(query)]
+    frame = pl.DataFrame(rows, schema={"series_id": pl.String, "newest_reading": pl.Int64}, orient="row")
+    return frame.with_columns(pl.from_epoch("newest_reading", time_unit="us").cast(UTC_TIME)).drop_nulls()
+
+
+def series(table: sa.Table) -> sa.CTE:
+    """Ids of the series in a table whose key begins with them, one look into the key for each; the last is null."""
+    first = sa.select(sa.func.min(table.c.series_id).label("series_id")).cte(f"series_of_{table.name}", recursive=True)
+    more = table.alias()
+    following = sa.select(sa.func.min(more.c.series_id)).where(more.c.series_id > first.c.series_id)
+    return first.union_all(sa.select(following.scalar_subquery()).where(first.c.series_id.is_not(None)))
+
+
+def _columns(table: sa.Table, *, start: datetime, end: datetime, series_id: str | None = None) -> sa.Select[Any]:
+    """A stretch of one series or of each, found by key: without the series, the whole history would be looked at."""
+    query = sa.select(*(table.c[name] for name in CLEAN_READINGS.names()))
+    query = query.where(table.c.valid_time >= microseconds(start), table.c.valid_time < microseconds(end))
+    if series_id is not None:
+        return query.where(table.c.series_id == series_id)
+    ids = series(table)
+    return query.select_from(ids.join(table, table.c.series_id == ids.c.series_id))

@@ -6,29 +6,16 @@ from datetime import datetime
 import polars as pl
 import sqlalchemy as sa
 
-from gridcast.domain.tables import UTC_TIME
 from gridcast.store import frames, schema
+from gridcast.store.clean_readings import series
 from gridcast.store.moments import microseconds
 
 _READINGS = schema.READINGS.c
 
 
-def newest_loads(connection: sa.Connection) -> pl.DataFrame:
-    """Every series with a reading: `series_id` and `newest_reading`, its latest interval with a load, or null."""
-    ids, readings = _series(), schema.READINGS.alias()
-    newest = sa.select(readings.c.valid_time).where(readings.c.series_id == ids.c.series_id)
-    newest = newest.where(readings.c.load_mw.is_not(None)).order_by(readings.c.valid_time.desc()).limit(1)
-    query = sa.select(ids.c.series_id, newest.scalar_subquery().label("newest_reading"))
-    found = connection.execute(query.where(ids.c.series_id.is_not(None))).all()
-    frame = pl.DataFrame(
-        [tuple(each) for each in found], schema={"series_id": pl.String, "newest_reading": pl.Int64}, orient="row"
-    )
-    return frame.with_columns(pl.from_epoch("newest_reading", time_unit="us").cast(UTC_TIME))
-
-
 def flags(connection: sa.Connection, *, start: datetime, end: datetime) -> dict[str, int]:
     """Clean readings of start ≤ valid time < end by quality flag."""
-    ids, readings = _series(), schema.READINGS.alias()
+    ids, readings = series(schema.READINGS), schema.READINGS.alias()
     is_within = (
         readings.c.series_id == ids.c.series_id,
         readings.c.valid_time >= microseconds(start),
@@ -72,11 +59,3 @@ def event_counts(connection: sa.Connection) -> dict[str, int]:
     """How many events of each kind there are."""
     kind = schema.EVENTS.c.kind
     return {str(name): int(n) for name, n in connection.execute(sa.select(kind, sa.func.count()).group_by(kind))}
-
-
-def _series() -> sa.CTE:
-    """Ids of the series that have readings, one look into the key for each."""
-    first = sa.select(sa.func.min(_READINGS.series_id).label("series_id")).cte("series", recursive=True)
-    readings = schema.READINGS.alias()
-    following = sa.select(sa.func.min(readings.c.series_id)).where(readings.c.series_id > first.c.series_id)
-    return first.union_all(sa.select(following.scalar_subquery()).where(first.c.series_id.is_not(None)))

@@ -1,13 +1,12 @@
-"""What the service tells of many rows at once: data quality and how fresh each series is."""
+"""What the service tells of many rows at once: data quality."""
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 
 import polars as pl
 import sqlalchemy as sa
 
-from gridcast.domain.tables import UTC_TIME
 from gridcast.store import schema
 from gridcast.store.moments import microseconds
 
@@ -28,15 +27,3 @@ def quality(connection: sa.Connection, series_ids: Sequence[str], *, start: date
         )
     ]
     return pl.DataFrame(found, schema={"series_id": pl.String, "quality": pl.String, "n": pl.Int64}, orient="row")
-
-
-def newest_readings(connection: sa.Connection, series_ids: Sequence[str]) -> pl.DataFrame:
-    """The latest interval with a load of each series that has one: `series_id`, `newest_reading`; one lookup each."""
-    rows = [(each, connection.scalar(_newest(each))) for each in series_ids]
-    frame = pl.DataFrame(rows, schema={"series_id": pl.String, "newest_reading": pl.Int64}, orient="row")
-    return frame.with_columns(pl.from_epoch("newest_reading", time_unit="us").cast(UTC_TIME)).drop_nulls()
-
-
-def _newest(series_id: str) -> sa.Select[Any]:
-    query = sa.select(_READINGS.valid_time).where(_READINGS.series_id == series_id, _READINGS.load_mw.is_not(None))
-    return query.order_by(_READINGS.valid_time.desc()).limit(1)

@@ -11,6 +11,7 @@ from typing import Any
 import polars as pl
 import pytest
 import yaml
+from support.postgres import running_postgres
 from support.web import Answer, Asked, Web, in_turn, serve
 
 from gridcast.cli import main
@@ -224,12 +225,24 @@ def test_a_source_of_another_kind_under_an_old_name_is_refused(terminal: Termina
         assert raw.reading_counts(tmp_path / "data" / "raw") == {"a": 1}
 
 
+@pytest.fixture(params=["sqlite", "postgresql"])
+def place(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path | str]:
+    """Where the store of the commands is."""
+    if request.param == "sqlite":
+        yield tmp_path / "data" / "gridcast.db"
+        return
+    with running_postgres() as server:
+        url = server.new_database()
+        monkeypatch.setenv("GRIDCAST_STORE_URL", url)
+        yield url
+
+
 def test_a_correction_that_is_dropped_comes_behind_the_live_reading_that_landed_before(
-    terminal: Terminal, tmp_path: Path
+    terminal: Terminal, tmp_path: Path, place: Path | str
 ) -> None:
     hour = datetime(2024, 5, 1, tzinfo=UTC)
     live = pl.DataFrame([("a", hour, 5.0, hour + timedelta(hours=1))], schema=READINGS, orient="row")
-    with contextlib.closing(Store.open(tmp_path / "data" / "gridcast.db")) as store:
+    with contextlib.closing(Store.open(place)) as store:
         store.land_batch(live, source="scada", position="0", at=hour)
     for folder in ("config", "inbox"):
         (tmp_path / folder).mkdir()

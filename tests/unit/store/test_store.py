@@ -10,9 +10,11 @@ import pytest
 import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from support.plans import long_scans, plans_of
 
 from gridcast.domain.quantiles import QUANTILE_COLUMNS
 from gridcast.domain.tables import CLEAN_READINGS, FORECASTS, READINGS, UTC_TIME
+from gridcast.store import exports
 from gridcast.store.monitored_forecasts import live_scores
 from gridcast.store.reading_log import SourcePosition
 from gridcast.store.schema import METADATA
@@ -181,6 +183,26 @@ def test_scores_replace_each_other_by_key(store: Store) -> None:
         ("0–6 h", "2", 6, 3.0, None),
         ("6–12 h", "1", 6, 7.0, None),
     ]
+
+
+def test_what_is_asked_of_every_series_is_found_by_key_however_long_the_history_is(tmp_path: Path) -> None:
+    week = {"start": START, "end": START + timedelta(days=7)}
+    with contextlib.closing(Store.open(tmp_path / "gridcast.db")) as store:
+
+        def ask() -> None:
+            store.readings(**week)
+            store.readings_as_of(START, **week)
+            store.newest_reading()
+            store.forecasts(**week)
+            store.forecasts_ahead(**week, lead=HOUR, lead_end=6 * HOUR)
+            store.scores(start=START)
+            with store.transaction() as connection:
+                for table in ("readings", "forecasts", "scores", "events", "overrides"):
+                    exports.rows(connection, table, **week, series_id=None, as_of=START, limit=10)
+
+        plans = plans_of(store, ask)
+    assert len(plans) > 8
+    assert long_scans(plans) == {}
 
 
 def test_scores_of_a_week_are_found_without_reading_those_of_years(store: Store) -> None:

@@ -1,5 +1,6 @@
 """What is there, how fresh it is, and which model is in charge."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -9,6 +10,7 @@ import polars as pl
 from gridcast.domain.tables import CONSUMER
 from gridcast.ingestion.raw import last_reading
 from gridcast.registry.mlflow_registry import Registry
+from gridcast.store.clean_readings import newest_of_each
 from gridcast.store.store import Store
 from gridcast.workflows.readings.processed import Processed
 from gridcast.workflows.readings.workspace import Workspace
@@ -31,8 +33,9 @@ def show_status(workspace: Workspace, *, registry: Registry, store: Store, max_r
     """The state of one installation. Ages are taken against the newest reading of any series."""
     processed, champion = Processed.find(workspace.processed), registry.champion()
     versions = registry.versions()
-    newest = store.newest_reading() or (None if processed is None else processed.observed_until)
-    late = [] if newest is None else _late(store, processed, newest=newest, max_age=max_reading_age)
+    with store.transaction() as connection:
+        clean = dict(newest_of_each(connection).iter_rows())
+    late = [] if processed is None else _late(processed, clean, max_age=max_reading_age)
     facts = {
         "newest_raw_reading": last_reading(workspace.raw),
         "processed_until": None if processed is None else processed.observed_until,
@@ -40,10 +43,9 @@ def show_status(workspace: Workspace, *, registry: Registry, store: Store, max_r
         "models": len(versions),
         "champion": None if champion is None else champion.version,
         "challenger": next((each.version for each in versions if "challenger" in each.aliases), None),
-        "newest_clean_reading": store.newest_reading(),
+        "newest_clean_reading": max(clean.values(), default=None),
         "newest_issue_time": store.newest_issue_time(),
         **_of_stream(store),
-        **{f"{table}_rows": rows for table, rows in store.counts().items()},
     }
     return Status(facts, late, store.events(), _verdict(facts, late))
 
@@ -60,13 +62,13 @@ def _of_stream(store: Store) -> dict[str, Any]:
     }
 
 
-def _late(store: Store, processed: Processed | None, *, newest: datetime, max_age: timedelta) -> list[str]:
-    if processed is None:
-        return []
-    recent = store.readings(start=newest - max_age, end=newest + timedelta(microseconds=1))
-    if recent.is_empty():
-        recent = processed.readings(start=newest - max_age)
-    on_time = set(recent.drop_nulls("load_mw")["series_id"])
+def _late(processed: Processed, clean: Mapping[str, datetime], *, max_age: timedelta) -> list[str]:
+    """Series without a load in that time before the newest one of all, of a stream or, before any, of the history."""
+    newest = max(clean.values(), default=processed.observed_until)
+    if clean:
+        on_time = {each for each, last in clean.items() if last >= newest - max_age}
+    else:
+        on_time = set(processed.readings(start=newest - max_age).drop_nulls("load_mw")["series_id"])
     active = processed.hierarchy.active_at(newest)
     return [each for each in processed.hierarchy.ids if each in active and each not in on_time]
 

@@ -7,11 +7,12 @@ from typing import Final
 import polars as pl
 
 from gridcast.domain.series import Hierarchy
-from gridcast.domain.tables import CONSUMER, Quality
+from gridcast.domain.tables import CONSUMER, Quality, latest
 from gridcast.monitoring import metric_names as names
 from gridcast.monitoring.exposition import Sample
 from gridcast.store import monitored_readings
 from gridcast.store.as_of import Connection
+from gridcast.store.clean_readings import newest_of_each
 from gridcast.store.schema import NO_BOUND_S
 from gridcast.workflows.watching.drift_state import DRIFT_EVENT, RECOVERED_EVENT
 
@@ -53,10 +54,10 @@ def stream(connection: Connection) -> Iterator[Sample]:
 
 def freshness(connection: Connection, hierarchy: Hierarchy, *, now: datetime, max_age: timedelta) -> Iterator[Sample]:
     """How old the newest loads are and which series are late, by level; quality flags of the newest day."""
-    newest = monitored_readings.newest_loads(connection).drop_nulls()
+    newest = newest_of_each(connection)
     if newest.is_empty():
         return
-    last = max(newest["newest_reading"].to_list())
+    last = latest(newest["newest_reading"])
     levels = pl.DataFrame({"series_id": hierarchy.ids, "level": [str(each.level) for each in hierarchy.series]})
     active = levels.filter(pl.col("series_id").is_in(sorted(hierarchy.active_at(last))))
     is_late = pl.col("newest_reading").is_null() | (pl.col("newest_reading") < last - max_age)
