@@ -155,7 +155,7 @@ def _stream_here(here: "Installation", wanted: _Wanted, *, output: Format) -> bo
         ):
             issued.append(issue_time)
             tell((issue_time - start) / wanted.every, f"{issue_time:%Y-%m-%d %H:%MZ}")
-        newest, name = store.newest_issue_time(), store.name
+        newest, place = store.newest_issue_time(), store.name
         newest_tick = {f"{kind}.{name}": rows for _, kind, name, rows, _ in store.tick_counts(at=newest).iter_rows()}
     show(
         {
@@ -166,7 +166,7 @@ def _stream_here(here: "Installation", wanted: _Wanted, *, output: Format) -> bo
             "left_to_prepare": sum(left),
         },
         last_line=f"{'stopped after' if stop.is_set() else 'replayed'} {len(issued)} ticks with model "
-        f"{on_duty.model.version} into {name}; newest issued for {_time(newest)}.",
+        f"{on_duty.model.version} into {place}; newest issued for {_time(newest)}.",
         output=output,
     )
     return not stop.is_set()
@@ -259,14 +259,14 @@ def score(
 
     here = Installation.open(config)
     with here.store() as store:
-        points, name = score_forecasts(store, here.processed(), last=duration(last)), store.name
+        points, place = score_forecasts(store, here.processed(), last=duration(last)), store.name
     by_lead = scorecard(points, by=["lead_bucket"]) if points.height else points
     shown = ("lead_bucket", "forecaster", "n", "pinball_mw", "mae_mw", "coverage_80", "skill_pinball_vs_naive")
     issues = points["issue_time"].n_unique() if points.height else 0
     show(
         {"issues": issues, "by_lead": by_lead.to_dicts()},
         rows=by_lead.select(shown).to_dicts() if points.height else (),
-        last_line=f"scored {issues} issued forecasts in {name}.",
+        last_line=f"scored {issues} issued forecasts in {place}.",
         output=output,
     )
 
