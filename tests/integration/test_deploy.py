@@ -41,7 +41,7 @@ def test_everything_is_applied_migrated_awaited_and_kept_as_a_release(api: Api, 
     api.cluster.run = lambda command: (ran.append(command), (0, "revision 9\n"))[1]
     told = terminal.apply(PRODUCTION, "--no-test")
     assert "release 1 is deployed" in told
-    assert ran == [["gridcast", "store", "status"]]
+    assert ran == [["gridcast", "store", "status", "--no-rows"]]
     assert "revision 9" in told
     there = {(key[0], key[2]) for key in api.cluster.objects}
     plural = {"NetworkPolicy": "networkpolicies", "Ingress": "ingresses"}
@@ -61,7 +61,7 @@ def test_the_store_is_migrated_before_the_service_is_of_the_new_version(
 ) -> None:
     terminal.apply(PRODUCTION, "--no-test")
     seen = []
-    api.cluster.run = lambda command: (seen.append((command[-1], image_of(api))), (0, ""))[1]
+    api.cluster.run = lambda command: (seen.append((command[2], image_of(api))), (0, ""))[1]
     terminal.apply(version(tmp_path, "0.2.0"), "--no-test")
     assert seen == [("status", "0.1.0")]
     assert image_of(api) == "0.2.0"
@@ -74,7 +74,7 @@ def test_a_first_key_and_a_first_model_are_made_in_the_cluster_when_asked_for(ap
     api.cluster.run = lambda command: (ran.append(" ".join(command[1:])), (0, ""))[1]
     terminal.apply(PRODUCTION, "--no-test", "--first")
     key = "key create --role viewer --name first deployment --expires-in P1D"
-    assert ran == ["store status", key, "ingest", "prepare", "train", "backtest", "model promote"]
+    assert ran == ["store status --no-rows", key, "ingest", "prepare", "train", "backtest", "model promote"]
     assert len(api.cluster.names("jobs")) == len(ran) - 1, "the log with the key is gone"
 
 
@@ -104,7 +104,10 @@ def test_a_failed_migration_changes_nothing_of_what_serves(api: Api, terminal: T
     began = len(api.cluster.events)
     api.cluster.run = lambda _: (1, "error: the store is of a later version\n")
     told = terminal.apply(version(tmp_path, "0.2.0"), "--no-test", code=1)
-    assert "gridcast store status ended with code 1 in the cluster: error: the store is of a later version" in told
+    assert (
+        "gridcast store status --no-rows ended with code 1 in the cluster: error: the store is of a later version"
+        in told
+    )
     assert "Rolled back: release 1" in told
     images = {
         event[3]["spec"]["template"]["spec"]["containers"][0]["image"].rpartition(":")[2]

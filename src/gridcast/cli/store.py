@@ -24,22 +24,30 @@ store_app = typer.Typer(
 
 
 @store_app.command()
-def status(config: ConfigOption = None, output: FormatOption = Format.TABLE) -> None:
+def status(
+    config: ConfigOption = None,
+    no_rows: Annotated[
+        bool, typer.Option("--no-rows", help="Do not count rows, which takes long in a large store.")
+    ] = False,
+    output: FormatOption = Format.TABLE,
+) -> None:
     """Where the store is, the revision of its tables, and how many rows each has.
 
     \b
-    Example:
+    Examples:
       gridcast store status --format json
+      gridcast store status --no-rows
     """
     from gridcast.cli.installation import Installation
     from gridcast.store.upgrade import REVISION
 
     with Installation.open(config).store() as store:
-        rows, name = store.counts(), store.name
+        rows, name = {} if no_rows else store.counts(), store.name
+    tables = "tables" if no_rows else f"{sum(rows.values()):,} rows in {len(rows)} tables"
     show(
-        {"store": name, "revision": REVISION, "rows": rows},
+        {"store": name, "revision": REVISION, "rows": None if no_rows else rows},
         rows=[{"table": table, "rows": count} for table, count in rows.items()],
-        last_line=f"{name}: {sum(rows.values()):,} rows in {len(rows)} tables of revision {REVISION}.",
+        last_line=f"{name}: {tables} of revision {REVISION}.",
         output=output,
     )
 

@@ -13,7 +13,7 @@ from gridcast.deploy.rollout import wait_for
 from gridcast.deploy.tasks import TEMPLATE, Tell, require_success, run_task
 from gridcast.domain.errors import GridcastError
 
-MIGRATION: Final = ("store", "status")
+MIGRATION: Final = ("store", "status", "--no-rows")
 """Opens the store, and so brings it to the version of the image."""
 FIRST_KEY: Final = ("key", "create", "--role", "viewer", "--name", "first deployment", "--expires-in", "P1D")
 """Without any key the service does not start."""

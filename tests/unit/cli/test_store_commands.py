@@ -16,6 +16,7 @@ from support.store_ticks import START, clean, commit, forecast, received
 
 from gridcast.cli import main
 from gridcast.store.store import Store
+from gridcast.store.upgrade import REVISION
 
 STORE = Path("data/gridcast.db")
 
@@ -74,6 +75,12 @@ def test_the_store_is_backed_up_verified_and_restored(filled: Terminal) -> None:
     STORE.unlink()
     filled.type("restore", "saved")
     assert filled.json("verify")["faults"] == []
+
+
+def test_a_store_is_looked_at_without_counting_its_rows(filled: Terminal) -> None:
+    said = f"{STORE}: tables of revision {REVISION}."
+    assert filled.json("status", "--no-rows") == {**filled.json("status"), "rows": None, "summary": said}
+    assert filled.type("status", "--no-rows") == f"{said}\n"
 
 
 def test_a_store_moves_to_postgresql_and_is_kept_there(filled: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
