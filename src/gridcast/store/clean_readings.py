@@ -8,6 +8,7 @@ import sqlalchemy as sa
 
 from gridcast.domain.tables import CLEAN_READINGS, UTC_TIME, latest
 from gridcast.store import frames, schema
+from gridcast.store.each_series import each_in, ids_in
 from gridcast.store.moments import microseconds
 
 _READINGS = schema.READINGS.c
@@ -46,7 +47,7 @@ def newest(connection: sa.Connection) -> datetime | None:
 
 def newest_of_each(connection: sa.Connection) -> pl.DataFrame:
     """The latest interval with a load of each series that has one: `series_id`, `newest_reading`; found by key."""
-    ids, readings = series(schema.READINGS), schema.READINGS.alias()
+    ids, readings = ids_in(schema.READINGS), schema.READINGS.alias()
     newest = sa.select(readings.c.valid_time).where(readings.c.series_id == ids.c.series_id)
     newest = newest.where(readings.c.load_mw.is_not(None)).order_by(readings.c.valid_time.desc()).limit(1)
     query = sa.select(ids.c.series_id, newest.scalar_subquery()).where(ids.c.series_id.is_not(None))
@@ -55,19 +56,7 @@ def newest_of_each(connection: sa.Connection) -> pl.DataFrame:
     return frame.with_columns(pl.from_epoch("newest_reading", time_unit="us").cast(UTC_TIME)).drop_nulls()
 
 
-def series(table: sa.Table) -> sa.CTE:
-    """Ids of the series in a table whose key begins with them, one look into the key for each; the last is null."""
-    first = sa.select(sa.func.min(table.c.series_id).label("series_id")).cte(f"series_of_{table.name}", recursive=True)
-    more = table.alias()
-    following = sa.select(sa.func.min(more.c.series_id)).where(more.c.series_id > first.c.series_id)
-    return first.union_all(sa.select(following.scalar_subquery()).where(first.c.series_id.is_not(None)))
-
-
 def _columns(table: sa.Table, *, start: datetime, end: datetime, series_id: str | None = None) -> sa.Select[Any]:
-    """A stretch of one series or of each, found by key: without the series, the whole history would be looked at."""
     query = sa.select(*(table.c[name] for name in CLEAN_READINGS.names()))
     query = query.where(table.c.valid_time >= microseconds(start), table.c.valid_time < microseconds(end))
-    if series_id is not None:
-        return query.where(table.c.series_id == series_id)
-    ids = series(table)
-    return query.select_from(ids.join(table, table.c.series_id == ids.c.series_id))
+    return query.select_from(each_in(table)) if series_id is None else query.where(table.c.series_id == series_id)

@@ -8,6 +8,7 @@ import polars as pl
 import sqlalchemy as sa
 
 from gridcast.store import clean_readings, frames, schema
+from gridcast.store.each_series import each_in
 from gridcast.store.moments import microseconds
 
 Query = sa.Select[Any]
@@ -52,6 +53,7 @@ def _forecasts(start: datetime, end: datetime, series_id: str | None, as_of: dat
 def _scores(start: datetime, end: datetime, series_id: str | None, as_of: datetime) -> Query:
     table = schema.SCORES
     query = _between(table, table.c.issue_time, start, end, series_id)
+    query = query.select_from(each_in(table)) if series_id is None else query
     return query.where(table.c.issue_time <= microseconds(as_of)).order_by(
         table.c.issue_time, table.c.series_id, table.c.layer, table.c.lead_bucket
     )

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 
 from gridcast.domain.tables import UTC_TIME, Layer
 from gridcast.store import frames, schema
+from gridcast.store.each_series import each_in
 from gridcast.store.moments import microseconds
 
 _RUNS = schema.RUNS.c
@@ -118,7 +119,10 @@ def live_scores(
     ]
     skills = [_skill(measure).label(name) for name, measure in SKILLS.items()]
     query = sa.select(*keys, sa.func.sum(scores.n).label("n"), *means, *skills).where(*is_within)
-    query = query if series_ids is None else query.where(scores.series_id.in_(list(series_ids)))
+    if series_ids is None:
+        query = query.select_from(each_in(schema.SCORES))
+    else:
+        query = query.where(scores.series_id.in_(list(series_ids)))
     rows = [tuple(row) for row in connection.execute(query.group_by(*keys).order_by(*keys))]
     types = {each.name: pl.String for each in keys} | {"n": pl.Int64} | dict.fromkeys((*SCORED, *SKILLS), pl.Float64)
     return pl.DataFrame(rows, schema=types, orient="row")

@@ -7,7 +7,7 @@ import polars as pl
 import sqlalchemy as sa
 
 from gridcast.store import frames, schema
-from gridcast.store.clean_readings import series
+from gridcast.store.each_series import each_in
 from gridcast.store.moments import microseconds
 
 _READINGS = schema.READINGS.c
@@ -15,14 +15,9 @@ _READINGS = schema.READINGS.c
 
 def flags(connection: sa.Connection, *, start: datetime, end: datetime) -> dict[str, int]:
     """Clean readings of start ≤ valid time < end by quality flag."""
-    ids, readings = series(schema.READINGS), schema.READINGS.alias()
-    is_within = (
-        readings.c.series_id == ids.c.series_id,
-        readings.c.valid_time >= microseconds(start),
-        readings.c.valid_time < microseconds(end),
-    )
-    query = sa.select(readings.c.quality, sa.func.count()).select_from(ids.join(readings, sa.and_(*is_within)))
-    return {str(flag): int(count) for flag, count in connection.execute(query.group_by(readings.c.quality))}
+    query = sa.select(_READINGS.quality, sa.func.count()).select_from(each_in(schema.READINGS))
+    query = query.where(_READINGS.valid_time >= microseconds(start), _READINGS.valid_time < microseconds(end))
+    return {str(flag): int(count) for flag, count in connection.execute(query.group_by(_READINGS.quality))}
 
 
 def loads(connection: sa.Connection, series_ids: Sequence[str], *, start: datetime, end: datetime) -> pl.DataFrame:

@@ -148,7 +148,6 @@ SCORES = sa.Table(
     sa.Column("n", sa.Integer, nullable=False),
     *(_number(metric) for metric in ("mae_mw", "bias_mw", "pinball_mw", "coverage_80", "coverage_90")),
     *(_number(metric) for metric in ("naive_mae_mw", "naive_pinball_mw")),
-    sa.Index("scores_by_issue_time", "issue_time"),
     sqlite_with_rowid=False,
 )
 """How each issued forecast did, per lead bucket, once actuals are in.

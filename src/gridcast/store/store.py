@@ -14,6 +14,7 @@ from gridcast.store import clean_readings, events, frames, reading_log, schema, 
 from gridcast.store import forecasts as issued_forecasts
 from gridcast.store.database import Database
 from gridcast.store.dialect import database, dialect_of
+from gridcast.store.each_series import each_in
 from gridcast.store.errors import StoreError
 from gridcast.store.moments import microseconds, moment_or_none
 from gridcast.store.reading_log import Landing, SourcePosition
@@ -234,7 +235,9 @@ class Store:
         """Scores of forecasts issued from a time on, ordered by issue time and series; every score without it."""
         table = schema.SCORES
         query = sa.select(table).order_by(table.c.issue_time, table.c.series_id, table.c.lead_bucket)
-        return self._read(table, query if start is None else query.where(table.c.issue_time >= microseconds(start)))
+        if start is not None:
+            query = query.select_from(each_in(table)).where(table.c.issue_time >= microseconds(start))
+        return self._read(table, query)
 
     def add_event(self, *, at: datetime, kind: str, message: str) -> None:
         """Append one event."""

@@ -9,7 +9,7 @@ from gridcast.store.dialect import dialect_of
 from gridcast.store.errors import StoreError
 from gridcast.store.schema import METADATA
 
-REVISION: Final = "0005"
+REVISION: Final = "0004"
 """The newest migration, which a new store has behind it."""
 REVISIONS: Final = sa.Table(
     "store_revision",

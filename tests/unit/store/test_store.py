@@ -3,11 +3,9 @@
 import contextlib
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import polars as pl
 import pytest
-import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from support.plans import long_scans, plans_of
@@ -197,29 +195,13 @@ def test_what_is_asked_of_every_series_is_found_by_key_however_long_the_history_
             store.forecasts_ahead(**week, lead=HOUR, lead_end=6 * HOUR)
             store.scores(start=START)
             with store.transaction() as connection:
+                live_scores(connection, None, **week)
                 for table in ("readings", "forecasts", "scores", "events", "overrides"):
                     exports.rows(connection, table, **week, series_id=None, as_of=START, limit=10)
 
         plans = plans_of(store, ask)
     assert len(plans) > 8
     assert long_scans(plans) == {}
-
-
-def test_scores_of_a_week_are_found_without_reading_those_of_years(store: Store) -> None:
-    weeks = pl.DataFrame({"week": range(150)}).select(issue_time=pl.lit(START) + pl.duration(weeks=pl.col("week")))
-    ids = pl.DataFrame({"series_id": [f"meter {number}" for number in range(20)]})
-    rows = score(mae=4.0).drop("series_id", "issue_time").join(weeks, how="cross").join(ids, how="cross")
-    store.save_scores(rows.select(score(mae=4.0).columns))
-    asked: list[tuple[str, Any]] = []
-    with store.transaction() as connection:
-        connection.exec_driver_sql("ANALYZE")
-        sa.event.listen(connection, "before_cursor_execute", lambda *call: asked.append(call[2:4]))
-        found = live_scores(connection, None, start=START, end=START + timedelta(days=7))
-        explain = "EXPLAIN QUERY PLAN" if connection.dialect.name == "sqlite" else "EXPLAIN"
-        ((statement, parameters),) = asked
-        plan = connection.exec_driver_sql(f"{explain} {statement}", parameters).all()
-    assert found.height == 20
-    assert "scores_by_issue_time" in str(plan)
 
 
 def test_the_newest_events_come_oldest_first(store: Store) -> None:
