@@ -91,7 +91,7 @@ def serve(place: Path, *, port: int = 0) -> Iterator[Board]:
         }
         app = create_app(Service(behind, Workspace(place), AppSettings(data_dir=place)))
         listening = stack.enter_context(socket.create_server(("127.0.0.1", port)))
-        server = uvicorn.Server(uvicorn.Config(app, log_level="critical", server_header=False, ws="none"))
+        server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False, server_header=False, ws="none"))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
         thread.start()
         deadline = time.monotonic() + _PATIENCE_S

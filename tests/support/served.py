@@ -115,7 +115,7 @@ def served(plant: Plant, folder: Path, place: Path | str, **settings: Any) -> It
 @contextlib.contextmanager
 def running(service: Service) -> Iterator[tuple[str, uvicorn.Server]]:
     """The service on a port of its own; the result is its URL and who answers there."""
-    config = uvicorn.Config(create_app(service), log_level="warning", server_header=False, ws="none")
+    config = uvicorn.Config(create_app(service), log_config=None, access_log=False, server_header=False, ws="none")
     server = uvicorn.Server(config)
     with socket.create_server(("127.0.0.1", 0)) as listening:
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
