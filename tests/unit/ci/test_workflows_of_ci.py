@@ -128,7 +128,12 @@ def test_every_image_is_built(workflow: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "script", [pytest.param(each, id=each.name) for each in sorted((ROOT / ".ci").iterdir()) if not each.suffix]
+    "script",
+    [
+        pytest.param(each, id=each.name)
+        for each in sorted((ROOT / ".ci").iterdir())
+        if each.is_file() and not each.suffix
+    ],
 )
 def test_a_script_is_one_that_bash_reads_and_stops_at_the_first_error(script: Path) -> None:
     assert script.stat().st_mode & 0o111
