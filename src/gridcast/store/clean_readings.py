@@ -6,7 +6,7 @@ from typing import Any
 import polars as pl
 import sqlalchemy as sa
 
-from gridcast.domain.tables import CLEAN_READINGS, UTC_TIME, latest
+from gridcast.domain.tables import CLEAN_READINGS, latest
 from gridcast.store import frames, schema
 from gridcast.store.each_series import each_in, ids_in
 from gridcast.store.moments import microseconds
@@ -50,10 +50,9 @@ def newest_of_each(connection: sa.Connection) -> pl.DataFrame:
     ids, readings = ids_in(schema.READINGS), schema.READINGS.alias()
     newest = sa.select(readings.c.valid_time).where(readings.c.series_id == ids.c.series_id)
     newest = newest.where(readings.c.load_mw.is_not(None)).order_by(readings.c.valid_time.desc()).limit(1)
-    query = sa.select(ids.c.series_id, newest.scalar_subquery()).where(ids.c.series_id.is_not(None))
-    rows = [tuple(row) for row in connection.execute(query)]
-    frame = pl.DataFrame(rows, schema={"series_id": pl.String, "newest_reading": pl.Int64}, orient="row")
-    return frame.with_columns(pl.from_epoch("newest_reading", time_unit="us").cast(UTC_TIME)).drop_nulls()
+    query = sa.select(ids.c.series_id, newest.scalar_subquery().label("valid_time")).where(ids.c.series_id.is_not(None))
+    found = frames.read_few(connection, schema.READINGS, query).drop_nulls()
+    return found.rename({"valid_time": "newest_reading"})
 
 
 def _columns(table: sa.Table, *, start: datetime, end: datetime, series_id: str | None = None) -> sa.Select[Any]:

@@ -15,6 +15,7 @@ from gridcast.registry.catalogue import CHAMPION, with_alias
 from gridcast.store import events as happened
 from gridcast.store import summaries
 from gridcast.store.monitored_forecasts import forecast_rows
+from gridcast.workflows.watching.late_series import late_series
 
 router = APIRouter(prefix="/v1", tags=["status"])
 
@@ -68,15 +69,10 @@ def status(here: Here) -> Response:
 
 def _late(here: Service, newest: datetime) -> list[dict[str, Any]]:
     """Series whose newest reading is much older than the newest of all."""
-    hierarchy = here.processed().hierarchy
-    active = hierarchy.active_at(newest)
-    ids = [each for each in hierarchy.ids if each in active]
-    found = here.newest_readings()
-    longest = here.settings.status.max_reading_age
+    found, longest = here.newest_readings(), here.settings.status.max_reading_age
     return [
         {"series_id": each, "newest_reading": found.get(each), "age_s": _age(newest, found.get(each))}
-        for each in ids
-        if each not in found or newest - found[each] > longest
+        for each in late_series(here.processed().hierarchy, found, at=newest, max_age=longest)
     ]
 
 

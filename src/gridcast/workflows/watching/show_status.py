@@ -1,6 +1,6 @@
 """What is there, how fresh it is, and which model is in charge."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -15,6 +15,7 @@ from gridcast.store.store import Store
 from gridcast.workflows.readings.processed import Processed
 from gridcast.workflows.readings.workspace import Workspace
 from gridcast.workflows.streaming import latency
+from gridcast.workflows.watching.late_series import late_series
 
 NOTHING_YET = 'nothing ingested yet; start with "gridcast ingest" or "gridcast demo".'
 
@@ -35,7 +36,7 @@ def show_status(workspace: Workspace, *, registry: Registry, store: Store, max_r
     versions = registry.versions()
     with store.transaction() as connection:
         clean = dict(newest_of_each(connection).iter_rows())
-    late = [] if processed is None else _late(processed, clean, max_age=max_reading_age)
+    late = () if processed is None else _late(processed, clean, max_age=max_reading_age)
     facts = {
         "newest_raw_reading": last_reading(workspace.raw),
         "processed_until": None if processed is None else processed.observed_until,
@@ -47,7 +48,7 @@ def show_status(workspace: Workspace, *, registry: Registry, store: Store, max_r
         "newest_issue_time": store.newest_issue_time(),
         **_of_stream(store),
     }
-    return Status(facts, late, store.events(), _verdict(facts, late))
+    return Status(facts, list(late), store.events(), _verdict(facts, late))
 
 
 def _of_stream(store: Store) -> dict[str, Any]:
@@ -62,18 +63,17 @@ def _of_stream(store: Store) -> dict[str, Any]:
     }
 
 
-def _late(processed: Processed, clean: Mapping[str, datetime], *, max_age: timedelta) -> list[str]:
-    """Series without a load in that time before the newest one of all, of a stream or, before any, of the history."""
-    newest = max(clean.values(), default=processed.observed_until)
+def _late(processed: Processed, clean: Mapping[str, datetime], *, max_age: timedelta) -> tuple[str, ...]:
+    """Against the newest reading of a stream or, before there is any, the end of the history."""
     if clean:
-        on_time = {each for each, last in clean.items() if last >= newest - max_age}
-    else:
-        on_time = set(processed.readings(start=newest - max_age).drop_nulls("load_mw")["series_id"])
-    active = processed.hierarchy.active_at(newest)
-    return [each for each in processed.hierarchy.ids if each in active and each not in on_time]
+        return late_series(processed.hierarchy, clean, at=max(clean.values()), max_age=max_age)
+    at = processed.observed_until
+    loads = processed.readings(start=at - max_age).drop_nulls("load_mw")
+    last = dict(loads.group_by("series_id").agg(pl.col("valid_time").max()).iter_rows())
+    return late_series(processed.hierarchy, last, at=at, max_age=max_age)
 
 
-def _verdict(facts: dict[str, Any], late: list[str]) -> str:
+def _verdict(facts: dict[str, Any], late: Sequence[str]) -> str:
     if facts["newest_raw_reading"] is None:
         return NOTHING_YET
     if facts["processed_until"] is None:

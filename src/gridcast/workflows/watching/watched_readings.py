@@ -15,6 +15,7 @@ from gridcast.store.as_of import Connection
 from gridcast.store.clean_readings import newest_of_each
 from gridcast.store.schema import NO_BOUND_S
 from gridcast.workflows.watching.drift_state import DRIFT_EVENT, RECOVERED_EVENT
+from gridcast.workflows.watching.late_series import late_series
 
 KINDS: Final = (
     *("promoted", "promotion_refused", "rolled_back", "shadow_started", "shadow_ended"),
@@ -60,7 +61,8 @@ def freshness(connection: Connection, hierarchy: Hierarchy, *, now: datetime, ma
     last = latest(newest["newest_reading"])
     levels = pl.DataFrame({"series_id": hierarchy.ids, "level": [str(each.level) for each in hierarchy.series]})
     active = levels.filter(pl.col("series_id").is_in(sorted(hierarchy.active_at(last))))
-    is_late = pl.col("newest_reading").is_null() | (pl.col("newest_reading") < last - max_age)
+    late = late_series(hierarchy, dict(newest.iter_rows()), at=last, max_age=max_age)
+    is_late = pl.col("series_id").is_in(late)
     by_level = active.join(newest, on="series_id", how="left").group_by("level", maintain_order=True)
     table = by_level.agg(pl.col("newest_reading").max(), n=pl.len(), late=is_late.sum())
     for row in table.iter_rows(named=True):
